@@ -193,5 +193,5 @@ func (b *builder) width(c int) int {
 }
 
 func (b *builder) uniform(low, high float64) float64 {
-	return low + (high-low)*b.rng.Float64()
+	return low + float64((high-low)*b.rng.Float64()) // rounded: the same on every CPU
 }
