@@ -1,0 +1,67 @@
+// Command tarsier-capture opens one camera and answers with its pictures: the only part of tarsier with OpenCV and FFmpeg in it.
+// tarsier starts it, as its own child or through systemd, with a Unix stream socket as file descriptor 3, and speaks package wire
+// over it. It ends with that socket, at once, whatever OpenCV is doing.
+//
+// It takes no arguments but --version, and nothing from the environment: the source, with its credentials, comes over the
+// socket. What FFmpeg and OpenCV print is filtered before it reaches standard error, since it has credentials in it.
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"gocv.io/x/gocv"
+
+	"tarsier/pipeline/capture/wire"
+)
+
+// socketFD is where both systemd (Accept=yes, the first of LISTEN_FDS) and tarsier put the socket.
+const socketFD = 3
+
+func main() {
+	if len(os.Args) == 2 && os.Args[1] == "--version" {
+		fmt.Println(version())
+		return
+	}
+	if len(os.Args) > 1 {
+		fmt.Fprintln(os.Stderr, "tarsier-capture: takes no arguments but --version; tarsier starts it")
+		os.Exit(2)
+	}
+	// One picture of this size is not worth waking other threads for; and a V4L2 camera is dead after 3 s of silence, not 10.
+	os.Setenv("OPENCV_FOR_THREADS_NUM", "1")
+	os.Setenv("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
+	stderr, err := filterStderr()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "tarsier-capture:", err)
+		os.Exit(1)
+	}
+	file := os.NewFile(socketFD, "socket")
+	conn, err := net.FileConn(file)
+	if err != nil {
+		stderr.printf("file descriptor %d is no socket (%v); tarsier starts this program, it is of no use by hand", socketFD, err)
+		os.Exit(2)
+	}
+	file.Close()
+
+	s := &server{conn: conn, stderr: stderr, questions: make(chan wire.Message)}
+	go s.pulse(time.Second)
+	go s.answer()
+	s.listen()
+	os.Exit(0)
+}
+
+// version names what can decode; the first line is OpenCV's, as people ask for it.
+func version() string {
+	build := "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		build = info.Main.Version
+	}
+	return fmt.Sprintf("tarsier-capture %s, messages %d, OpenCV %s, GoCV %s", build, wire.Version, gocv.OpenCVVersion(), gocv.Version())
+}
+
+// watchdog tells systemd that this process still turns; without systemd it does nothing.
+func watchdog() { _, _ = daemon.SdNotify(false, daemon.SdNotifyWatchdog) }

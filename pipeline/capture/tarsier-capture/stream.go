@@ -1,0 +1,389 @@
+package main
+
+import (
+	"math"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"gocv.io/x/gocv"
+
+	"tarsier/pipeline/capture/wire"
+)
+
+// stream is an opened source. One goroutine calls OpenCV for it and keeps it current; whoever asks takes the newest picture from it.
+//
+// Reading a picture costs its decoding, which no later picture can do without, and its conversion to BGR, which is only for
+// those that are looked at: about a quarter of the whole for H.264 on x86, more where the conversion has no vector code. So
+// between questions pictures are only grabbed, and read again shortly before the next question is due.
+type stream struct {
+	src    source
+	stderr *stderrFilter
+	every  bool
+	loop   bool
+	quit   chan struct{}
+	done   chan struct{}
+
+	answered *picture // of whoever takes
+
+	mu       sync.Mutex
+	change   sync.Cond
+	newest   *picture // not taken yet
+	free     []*picture
+	width    int
+	height   int
+	err      *wire.Fault
+	told     bool // the daemon knows err
+	stopped  bool
+	pictures uint64
+	last     time.Time     // when the last picture came, or the source was asked for
+	period   time.Duration // between pictures
+	waiting  bool          // a question waits
+	asked    time.Time     // when the last question came
+	interval time.Duration // between questions
+	dozing   bool          // a picture waits until it is due
+}
+
+type picture struct {
+	mat    gocv.Mat
+	taken  time.Time
+	stream time.Duration
+}
+
+func openStream(o *wire.Open, stderr *stderrFilter) (*stream, error) {
+	src, err := parseSource(o.Source)
+	if err != nil {
+		return nil, err
+	}
+	s := &stream{
+		src: src, stderr: stderr, every: o.Every && src.file, loop: o.Loop && src.file,
+		quit: make(chan struct{}), done: make(chan struct{}), last: time.Now(),
+	}
+	s.change.L = &s.mu
+	for range 3 { // one is written, one is the newest, one was answered
+		s.free = append(s.free, &picture{mat: gocv.NewMat()})
+	}
+	go func() {
+		defer close(s.done)
+		play := s.video
+		if src.still {
+			play = s.still
+		}
+		err := play()
+		s.mu.Lock()
+		s.err = err
+		s.mu.Unlock()
+		s.change.Broadcast()
+	}()
+	return s, nil
+}
+
+// close waits for OpenCV; the daemon, who knows how long that may take, kills the process when it must.
+func (s *stream) close() {
+	s.mu.Lock()
+	s.stopped = true
+	s.mu.Unlock()
+	close(s.quit)
+	s.change.Broadcast()
+	<-s.done
+	for _, p := range append(s.free, s.newest, s.answered) {
+		if p != nil {
+			p.mat.Close()
+		}
+	}
+}
+
+// first waits for the first picture and leaves it to be taken.
+func (s *stream) first() (width, height int, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.pictures == 0 && s.err == nil {
+		s.change.Wait()
+	}
+	if s.pictures == 0 {
+		s.told = true
+		return 0, 0, s.err
+	}
+	return s.width, s.height, nil
+}
+
+// take waits for a picture that was not taken before; it is the caller's until the next call.
+func (s *stream) take() (*picture, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	s.asked, s.interval = now, now.Sub(s.asked)
+	s.waiting = true
+	for s.newest == nil && s.err == nil {
+		s.change.Wait()
+	}
+	s.waiting = false
+	if s.newest == nil {
+		s.told = true
+		return nil, s.err
+	}
+	if s.answered != nil {
+		s.free = append(s.free, s.answered)
+	}
+	s.answered, s.newest = s.newest, nil
+	s.change.Broadcast()
+	return s.answered, nil
+}
+
+// state is for the pulse; err is what ended the stream, once its last picture is taken, and unless somebody was told.
+func (s *stream) state() (pictures uint64, idle time.Duration, err *wire.Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.err != nil && s.newest == nil && !s.told:
+		s.told = true
+		err = s.err
+	case s.err != nil, s.dozing, s.every && s.newest != nil:
+		// It does not wait for pictures: the last one, or the next one, waits for its time or a question.
+	default:
+		idle = time.Since(s.last)
+	}
+	return s.pictures, idle, err
+}
+
+// wanted says whether the next picture is worth converting: where every one is asked for, where a question waits or is about to come.
+func (s *stream) wanted(now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.every || s.waiting || s.pictures == 0 {
+		return true
+	}
+	due := s.asked.Add(s.interval)
+	return now.Add(2*s.period).After(due) && now.Before(due.Add(s.interval+2*s.period))
+}
+
+// room waits until there is somewhere to put a picture; nil when the stream is to end.
+func (s *stream) room() *picture {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.every && s.newest != nil && !s.stopped {
+		s.change.Wait()
+	}
+	if s.stopped {
+		return nil
+	}
+	return s.free[len(s.free)-1]
+}
+
+// publish makes p, which room gave, the newest; of one that was only grabbed there is nothing to take, and what was the newest is not any more.
+func (s *stream) publish(p *picture, read bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	if s.pictures > 0 {
+		d := now.Sub(s.last)
+		if s.period > 0 {
+			d = (7*s.period + d) / 8
+		}
+		s.period = d
+	}
+	s.last = now
+	s.pictures++
+	if s.newest != nil {
+		s.free = append(s.free, s.newest)
+		s.newest = nil
+	}
+	if read {
+		for i, f := range s.free {
+			if f == p {
+				s.free = append(s.free[:i], s.free[i+1:]...)
+				break
+			}
+		}
+		s.newest = p
+		s.width, s.height = p.mat.Cols(), p.mat.Rows()
+		s.change.Broadcast()
+	}
+}
+
+// pause sleeps until t; false when the stream is to end.
+func (s *stream) pause(t time.Time) bool {
+	d := time.Until(t)
+	if d <= 0 {
+		return true
+	}
+	s.doze(true)
+	defer s.doze(false)
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-s.quit:
+		return false
+	}
+}
+
+func (s *stream) doze(on bool) {
+	s.mu.Lock()
+	s.dozing = on
+	s.mu.Unlock()
+}
+
+var errStopped = fault(wire.ReasonEnd, "the source was closed")
+
+// stillPeriod is how often a picture that stands in for a camera is shown.
+const stillPeriod = time.Second
+
+// still shows a picture once, or with loop each second.
+func (s *stream) still() *wire.Fault {
+	for n := time.Duration(0); ; n++ {
+		p := s.room()
+		if p == nil {
+			return errStopped
+		}
+		m := gocv.IMRead(s.src.uri, gocv.IMReadColor)
+		if m.Empty() {
+			m.Close()
+			return fault(wire.ReasonUnusable, "%s: this picture cannot be decoded; it is damaged or not complete%s", s.src.shown, because(s.stderr.since()))
+		}
+		p.mat.Close()
+		p.mat, p.taken, p.stream = m, time.Now(), n*stillPeriod
+		s.publish(p, true)
+		if !s.loop {
+			return fault(wire.ReasonEnd, "%s: that was its only picture", s.src.shown)
+		}
+		if !s.every && !s.pause(p.taken.Add(stillPeriod)) {
+			return errStopped
+		}
+	}
+}
+
+// video reads until the source ends, breaks, or is closed.
+func (s *stream) video() *wire.Fault {
+	vc, err := s.open()
+	if err != nil {
+		return err
+	}
+	defer func() { vc.Close() }()
+	t := newTiming(s.src, vc)
+	position, pass := -1.0, 0
+	for {
+		p := s.room()
+		if p == nil {
+			return errStopped
+		}
+		read := t.mustRead || s.wanted(time.Now())
+		ok := false
+		if read {
+			ok = vc.Read(&p.mat) && p.mat.Cols() > 0
+		} else {
+			vc.Grab(1)
+			ok = vc.Get(t.property) != position
+		}
+		if !ok {
+			if err := s.ended(vc, pass); err != nil {
+				return err
+			}
+			vc.Close()
+			if vc, err = s.open(); err != nil {
+				return err
+			}
+			t.again()
+			position, pass = -1, 0
+			continue
+		}
+		pass++
+		position = vc.Get(t.property)
+		now := time.Now()
+		p.taken, p.stream = t.stamp(now, milliseconds(vc.Get(gocv.VideoCapturePosMsec)))
+		if s.src.file {
+			if s.every {
+				p.taken = now
+			} else if p.taken = t.play(now, p.stream); !s.pause(p.taken) {
+				return errStopped
+			}
+		} else if t.lag > maxLag {
+			return fault(wire.ReasonBehind, "%s: its pictures are %.1f s old by the stream's own clock; opening it again", s.src.shown, t.lag.Seconds())
+		}
+		s.publish(p, read)
+	}
+}
+
+// ended is what a failed read means; nil where the file starts over.
+func (s *stream) ended(vc *gocv.VideoCapture, pass int) *wire.Fault {
+	switch {
+	case !s.src.file:
+		return fault(wire.ReasonBroken, "%s: the stream broke off%s", s.src.shown, because(s.stderr.since()))
+	case pass == 0:
+		return fault(wire.ReasonUnusable, "%s: no picture in it can be decoded; the video is damaged or not complete%s", s.src.shown, because(s.stderr.since()))
+	}
+	// Where a container says how many pictures it holds, one that breaks off is told from one that ends. It may count a few too many.
+	if total := vc.Get(gocv.VideoCaptureFrameCount); float64(pass) < 0.9*total-25 && total < math.MaxInt32 {
+		return fault(wire.ReasonBroken, "%s: it breaks off after %d of %.0f pictures; the video is damaged or not complete%s", s.src.shown, pass, total, because(s.stderr.since()))
+	}
+	if s.loop {
+		return nil
+	}
+	return fault(wire.ReasonEnd, "%s: the video is at its end (`loop: true` starts it over)", s.src.shown)
+}
+
+// open is OpenCV's open and an account of why it failed, which OpenCV does not give: FFmpeg's complaints tell.
+func (s *stream) open() (*gocv.VideoCapture, *wire.Fault) {
+	s.stderr.clear()
+	// OpenCV reads it at each open, and there is no other way to say it.
+	os.Setenv("OPENCV_FFMPEG_CAPTURE_OPTIONS", s.src.options)
+	vc, err := gocv.OpenVideoCaptureWithAPI(s.src.uri, s.src.backend)
+	if err == nil && vc.IsOpened() {
+		return vc, nil
+	}
+	if vc != nil {
+		vc.Close()
+	}
+	lines := s.stderr.since()
+	reason, advice := diagnose(lines)
+	if s.src.file {
+		return nil, fault(wire.ReasonUnusable, "%s: it cannot be opened as a video; it is damaged, not complete, or something else%s", s.src.shown, because(lines))
+	}
+	return nil, fault(reason, "%s: %s%s", s.src.shown, advice, because(lines))
+}
+
+// diagnose finds the kind of failure in what FFmpeg and GStreamer print.
+func diagnose(lines []string) (wire.Reason, string) {
+	for _, c := range []struct {
+		reason wire.Reason
+		advice string
+		signs  []string
+	}{
+		{wire.ReasonRefused, "the camera refuses the login; check user and password in its source", []string{"401 unauthorized", "403 forbidden"}},
+		{wire.ReasonMissing, "the camera does not know this path; check what follows the host in its source", []string{"404 not found"}},
+		{wire.ReasonMissing, "nobody answers there; check the address, and that the camera is on", []string{
+			"connection refused", "no route to host", "network is unreachable", "timed out", "failed to resolve", "name or service not known", "temporary failure",
+		}},
+		{wire.ReasonUnusable, "a part of the pipeline is not installed or misspelt", []string{"no element", "syntax error", "no property"}},
+	} {
+		for _, l := range lines {
+			for _, sign := range c.signs {
+				if strings.Contains(strings.ToLower(l), sign) {
+					return c.reason, c.advice
+				}
+			}
+		}
+	}
+	return wire.ReasonUnusable, "it cannot be opened"
+}
+
+// because quotes the first complaint.
+func because(lines []string) string {
+	for _, l := range lines {
+		// [rtsp @ 0x55d0c8a3a2c0] says who complains.
+		if _, rest, ok := strings.Cut(l, "] "); ok && strings.HasPrefix(l, "[") {
+			l = rest
+		}
+		return " (" + strings.TrimSpace(l) + ")"
+	}
+	return ""
+}
+
+func milliseconds(v float64) time.Duration {
+	if math.IsNaN(v) || math.Abs(v) > 1e12 {
+		return 0
+	}
+	return time.Duration(v * float64(time.Millisecond))
+}
