@@ -1,0 +1,121 @@
+// Package mnv2 runs quantized MobileNetV2 networks (Sandler et al., arXiv
+// 1801.04381), and nothing else, on CPUs.
+//
+// It takes a Network, which package tflite reads from a file, and pictures of
+// Size x Size pixels, three bytes (red, green, blue) each, row by row from the
+// top. It gives the scores of the classes (their softmax, 0..1), the logits,
+// and the embedding: the mean over all pixels of the last convolution.
+//
+//	m, err := mnv2.New(network, mnv2.Options{})
+//	r := m.NewRunner()
+//	defer r.Close()
+//	err = r.Run(rgb)
+//	best := r.Scores()
+//
+// A Model is read-only and serves any number of goroutines, each with a Runner
+// of its own.
+//
+// The arithmetic is that of TensorFlow Lite's 8-bit quantization specification,
+// rounded as XNNPACK rounds it. A result depends on the network and the picture
+// alone: it is the same, bit for bit, on every CPU and with any number of
+// threads.
+package mnv2
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+
+	"tarsier/mnv2/internal/kernels"
+)
+
+// Options say how a network is run. The zero value is a good choice.
+type Options struct {
+	// Threads is how many goroutines share the work of one run; 0 means one
+	// for each CPU that Go may use.
+	Threads int
+
+	// Kernel names the implementation of the arithmetic, one of Kernels. ""
+	// means the one in the environment variable TARSIER_KERNEL, or else the
+	// fastest that this CPU runs.
+	Kernel string
+}
+
+// Kernels lists the implementations that this CPU runs, fastest first.
+func Kernels() []string { return kernels.Names() }
+
+// A Model is a network that has been checked, packed for one kernel and
+// planned for a number of threads.
+type Model struct {
+	facts   Facts
+	set     *kernels.Set
+	threads int
+
+	pixels     [256]int8 // what each byte of the input is in int8
+	first      *kernels.Layer
+	firstPad   Padding
+	firstSize  int  // height and width of its output
+	inputZero  int8 // stands for padding
+	blocks     []block
+	last       []*kernels.Layer // parts by output channel
+	mean       *kernels.Mean
+	embedding  Quantization
+	classifier []*kernels.Layer // parts by output channel; none: a feature extractor
+	logits     Quantization
+	exp        [256]float64 // see exponentials
+
+	arena int // bytes a Runner needs
+}
+
+// block is an inverted residual block, packed.
+type block struct {
+	expand    *kernels.Layer // nil: block 0 may have none
+	depthwise *kernels.Layer
+	project   *kernels.Layer
+	add       *kernels.Add // nil: no residual
+
+	in, out int // height and width
+	stride  int
+	pad     Padding
+	zero    int8 // stands for padding
+	step    int  // output rows made in one pass
+}
+
+// New checks that the network is a MobileNetV2 and prepares it to be run. It
+// does not change the network, and keeps none of it.
+func New(n *Network, o Options) (*Model, error) {
+	if err := n.check(); err != nil {
+		return nil, fmt.Errorf("network %q: %w", n.Name, err)
+	}
+	name := o.Kernel
+	if name == "" {
+		name = os.Getenv("TARSIER_KERNEL")
+	}
+	set, err := kernels.Select(name)
+	if err != nil {
+		return nil, err
+	}
+	if o.Threads < 0 || o.Threads > maxThreads {
+		return nil, fmt.Errorf("%d threads: want 0 (one for each CPU) to %d", o.Threads, maxThreads)
+	}
+	m := &Model{facts: n.facts(), set: set, threads: o.Threads}
+	if m.threads == 0 {
+		m.threads = min(runtime.GOMAXPROCS(0), maxThreads)
+	}
+	m.pack(n)
+	m.layout(&measure{})
+	return m, nil
+}
+
+// maxThreads keeps a mistyped number from becoming as many goroutines. More
+// than the rows of the largest layer have nothing to do.
+const maxThreads = 256
+
+// Facts tells what the network is.
+func (m *Model) Facts() Facts { return m.facts }
+
+// Kernel names the implementation that runs the model.
+func (m *Model) Kernel() string { return m.set.Name }
+
+// Threads is how many goroutines share the work of one run.
+func (m *Model) Threads() int { return m.threads }
