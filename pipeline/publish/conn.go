@@ -1,0 +1,250 @@
+package publish
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// schemes are the ones a broker may have, with their default ports.
+var schemes = map[string]string{"tcp": "1883", "ssl": "8883", "ws": "80", "wss": "443"}
+
+// parseBroker makes the URL of a broker complete.
+func parseBroker(broker string) (*url.URL, error) {
+	u, err := url.Parse(broker)
+	if err != nil {
+		// url.Error repeats the URL, which may hold a password.
+		return nil, errors.New("its URL cannot be parsed: want tcp://, ssl://, ws:// or wss:// and host:port")
+	}
+	port, ok := schemes[u.Scheme]
+	switch {
+	case !ok || u.Hostname() == "":
+		return nil, fmt.Errorf("%s is no broker URL: want tcp://, ssl://, ws:// or wss:// and host:port", u.Redacted())
+	case u.User != nil:
+		return nil, fmt.Errorf("%s holds credentials: use username and password_file instead", u.Redacted())
+	}
+	if u.Port() == "" {
+		u.Host = net.JoinHostPort(u.Hostname(), port)
+	}
+	return u, nil
+}
+
+// stall is how long a write may make no progress before the connection counts as dead.
+const stall = 10 * time.Second
+
+// A conn is a connection on which nobody waits for the network: what is written is kept and sent by a goroutine of
+// the conn's own. The client library would else block whoever publishes, and with it a clean stop. Whoever writes
+// sees to it that there is not too much in it: buffered tells.
+type conn struct {
+	net.Conn          // the stream: TCP, TLS or WebSocket
+	raw      net.Conn // the TCP connection below it
+	done     chan struct{}
+
+	mu      sync.Mutex
+	more    sync.Cond // there is something to write, or the end
+	buf     []byte
+	writing int // bytes taken from buf and not yet written
+	closing bool
+	err     error // why nothing more can be written
+}
+
+func newConn(stream, raw net.Conn) *conn {
+	c := &conn{Conn: stream, raw: raw, done: make(chan struct{})}
+	c.more.L = &c.mu
+	go c.flush()
+	return c
+}
+
+func (c *conn) Write(b []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return 0, c.err
+	}
+	if c.closing {
+		return 0, net.ErrClosed
+	}
+	c.buf = append(c.buf, b...)
+	c.more.Signal()
+	return len(b), nil
+}
+
+// Read returns the reason if it was our side that gave the connection up: the client library does not take
+// "closed" for an error.
+func (c *conn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if err != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.err != nil {
+			err = c.err
+		}
+	}
+	return n, err
+}
+
+// buffered is how many bytes have been written and not sent.
+func (c *conn) buffered() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.buf) + c.writing
+}
+
+func (c *conn) flush() {
+	defer close(c.done)
+	var b []byte
+	for {
+		c.mu.Lock()
+		for len(c.buf) == 0 && !c.closing && c.err == nil {
+			c.more.Wait()
+		}
+		if len(c.buf) == 0 || c.err != nil {
+			c.mu.Unlock()
+			return
+		}
+		b, c.buf = c.buf, b[:0]
+		c.writing = len(b)
+		c.mu.Unlock()
+		for rest := b; len(rest) > 0; {
+			n := min(len(rest), 32<<10)
+			err := c.Conn.SetWriteDeadline(time.Now().Add(stall))
+			if err == nil {
+				_, err = c.Conn.Write(rest[:n])
+			}
+			if err != nil {
+				c.abort(err)
+				return
+			}
+			rest = rest[n:]
+			c.mu.Lock()
+			c.writing = len(rest)
+			c.mu.Unlock()
+		}
+		if cap(b) > 1<<20 {
+			b = nil // a snapshot need not be paid for ever
+		}
+	}
+}
+
+// abort ends the connection at once; both sides see it break off.
+func (c *conn) abort(err error) {
+	c.mu.Lock()
+	if c.err == nil {
+		c.err = err
+	}
+	c.more.Signal()
+	c.mu.Unlock()
+	c.raw.Close()
+}
+
+// Close sends what was written, if the other side takes it at once, and ends the connection.
+func (c *conn) Close() error {
+	c.mu.Lock()
+	c.closing = true
+	c.more.Signal()
+	c.mu.Unlock()
+	patience := time.NewTimer(250 * time.Millisecond)
+	defer patience.Stop()
+	select {
+	case <-c.done:
+	case <-patience.C:
+	}
+	err := c.raw.Close()
+	<-c.done
+	return err
+}
+
+// SetDeadline is for the handshake. Writes have deadlines of their own.
+func (c *conn) SetDeadline(t time.Time) error { return c.Conn.SetReadDeadline(t) }
+
+// SetWriteDeadline does nothing, since writes do not block.
+func (c *conn) SetWriteDeadline(time.Time) error { return nil }
+
+// dial connects to a broker. The end of ctx breaks the connection until release is called.
+func dial(ctx context.Context, u *url.URL, config *tls.Config) (c *conn, release func() bool, err error) {
+	var raw net.Conn
+	release = func() bool { return true }
+	tcp := func(ctx context.Context, network, addr string) (net.Conn, error) {
+		var d net.Dialer
+		nc, err := d.DialContext(ctx, network, addr)
+		if err == nil {
+			raw = nc
+			release = context.AfterFunc(ctx, func() { nc.Close() })
+		}
+		return nc, err
+	}
+	var stream net.Conn
+	switch u.Scheme {
+	case "tcp":
+		stream, err = tcp(ctx, "tcp", u.Host)
+	case "ssl":
+		if stream, err = tcp(ctx, "tcp", u.Host); err == nil {
+			t := tls.Client(stream, config)
+			stream, err = t, t.HandshakeContext(ctx)
+		}
+	default:
+		d := websocket.Dialer{
+			NetDialContext:  tcp,
+			Proxy:           http.ProxyFromEnvironment,
+			TLSClientConfig: config,
+			Subprotocols:    []string{"mqtt"},
+		}
+		ws, response, e := d.DialContext(ctx, u.String(), nil)
+		if errors.Is(e, websocket.ErrBadHandshake) && response != nil {
+			e = fmt.Errorf("no WebSocket at %s: it answers %s", u.Path, response.Status)
+		}
+		stream, err = &webStream{Conn: ws}, e
+	}
+	if err != nil {
+		release()
+		if raw != nil {
+			raw.Close()
+		}
+		return nil, nil, err
+	}
+	return newConn(stream, raw), release, nil
+}
+
+// A webStream makes one stream of a WebSocket's binary messages (MQTT 3.1.1, section 6).
+type webStream struct {
+	*websocket.Conn
+	message io.Reader
+}
+
+func (w *webStream) Read(b []byte) (int, error) {
+	for {
+		if w.message == nil {
+			var err error
+			if _, w.message, err = w.NextReader(); err != nil {
+				return 0, err
+			}
+		}
+		n, err := w.message.Read(b)
+		if err == io.EOF {
+			w.message, err = nil, nil
+		}
+		if n > 0 || err != nil {
+			return n, err
+		}
+	}
+}
+
+func (w *webStream) Write(b []byte) (int, error) {
+	if err := w.WriteMessage(websocket.BinaryMessage, b); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+func (w *webStream) SetDeadline(t time.Time) error {
+	return errors.Join(w.SetReadDeadline(t), w.SetWriteDeadline(t))
+}

@@ -1,0 +1,305 @@
+// Package publish tells MQTT subscribers what the pipeline sees.
+//
+// It takes events, values of retained topics, and messages that may get lost, none of which ever waits for the
+// network, and gives them to the first of several brokers that can be reached. Events wait in a queue, in order,
+// until the broker has acknowledged them (at least once: whoever reads drops repeats by id); of a retained topic the
+// last value is sent; the rest is for whoever is listening now. A broker that goes is waited for, for ever.
+//
+// Topics and payloads are those of MQTT 3.1.1 (section 3.3 for QoS and retain, 3.1.2.5 for the last will) and of
+// Home Assistant's device discovery. The payloads' JSON schemas are in the folder schema.
+package publish
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"tarsier/pipeline"
+)
+
+// Options say who publishes, where and how.
+type Options struct {
+	Node    string
+	Version string // of tarsier, for Home Assistant to show
+
+	Brokers      []string // tried in order: tcp://, ssl://, ws://, wss://
+	ClientID     string   // "": tarsier-<node>
+	Username     string
+	PasswordFile string // read at each connection; a newline at its end is not part of the password
+	TLS          TLS
+
+	BaseTopic       string // "": tarsier
+	QoS             byte   // of events and retained topics: 1 or 2; 0 is taken for 1
+	DiscoveryPrefix string // of Home Assistant's discovery topics; "": no discovery
+	QueueBytes      int64  // events that may wait; 0: 64 MiB
+
+	Log       *slog.Logger                     // nil: no log
+	Pause     func(camera string, paused bool) // somebody asks for it; must return at once
+	Connected func(bool)                       // called when it changes; must return at once
+}
+
+// TLS is used for ssl and wss. The files are PEM and are read at each connection, so they may be replaced.
+type TLS struct {
+	CAFile             string // "": the system's
+	CertFile, KeyFile  string // of the client, if the broker wants to see one
+	InsecureSkipVerify bool
+}
+
+func (o Options) withDefaults() Options {
+	if o.ClientID == "" {
+		o.ClientID = "tarsier-" + o.Node
+	}
+	if o.BaseTopic == "" {
+		o.BaseTopic = "tarsier"
+	}
+	if o.QoS == 0 {
+		o.QoS = 1
+	}
+	if o.QueueBytes == 0 {
+		o.QueueBytes = 64 << 20
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// root is what all topics of the node begin with.
+func (o Options) root() string { return o.BaseTopic + "/" + o.Node + "/" }
+
+// sameConnection says whether a connection made with o would be like one made with b.
+func (o Options) sameConnection(b Options) bool {
+	return slices.Equal(o.Brokers, b.Brokers) && o.ClientID == b.ClientID && o.Username == b.Username &&
+		o.PasswordFile == b.PasswordFile && o.TLS == b.TLS && o.root() == b.root()
+}
+
+// A Camera is a camera and its regions by their names.
+type Camera struct {
+	Name    string
+	Regions []string
+}
+
+// Stats is how the publisher does.
+type Stats struct {
+	Connected       bool
+	Broker          string    // the one it is connected to, or was last
+	Turned          time.Time // when Run last went round: whatever the broker does, it does so within 15 s
+	Queued          int       // events that wait for an acknowledgement
+	QueuedBytes     int64
+	Sent            uint64 // events acknowledged
+	Dropped         uint64 // events that a full queue let go
+	MessagesDropped uint64 // of Send
+	Reconnects      uint64
+	LastError       string // of connecting or of a connection; stays after the next success
+	LastErrorAt     time.Time
+}
+
+// A Publisher is safe for concurrent use. Nothing is sent before Run is called.
+type Publisher struct {
+	timing timing
+	wake   chan struct{} // there is something new for the session
+
+	mu       sync.Mutex
+	opts     Options
+	current  context.Context // ends when opts ask for another connection
+	replace  context.CancelFunc
+	queue    queue
+	retained map[string][]byte // by topic: what the broker shall hold; nothing: to be cleared
+	dirty    []string          // topics of retained that this connection has still to be told
+	messages []message         // of Send
+	stats    Stats
+
+	overflowing bool   // the log says that events are being lost
+	reported    uint64 // of those that were lost, how many the log has counted
+
+	placed     bool // SetTopology was called
+	cameras    []Camera
+	components map[string]component // as last given to Home Assistant
+	retired    map[string]string    // components to be removed from it: their platforms
+}
+
+// maxMessages is how many messages of Send may wait to be written.
+const maxMessages = 256
+
+// New makes a publisher; Run makes it publish.
+func New(o Options) *Publisher {
+	o = o.withDefaults()
+	p := &Publisher{
+		timing:   defaultTiming,
+		wake:     make(chan struct{}, 1),
+		opts:     o,
+		queue:    queue{limit: o.QueueBytes},
+		retained: make(map[string][]byte),
+	}
+	p.current, p.replace = context.WithCancel(context.Background())
+	return p
+}
+
+// Event queues an event and returns it as it will be sent: with its node, number and id.
+func (p *Publisher) Event(e pipeline.Event) pipeline.Event {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e.V = pipeline.Version
+	e.Node = p.opts.Node
+	e.Seq = p.queue.seq()
+	e.ID = fmt.Sprintf("%s/%d", e.Node, e.Seq)
+	if e.Top == nil {
+		e.Top = []pipeline.Score{}
+	}
+	b, err := json.Marshal(e)
+	if err != nil {
+		panic(fmt.Sprintf("publish: event %+v has no JSON: %v", e, err)) // a NaN: whoever computes scores is broken
+	}
+	p.queue.append(p.opts.root()+eventTopic(e.Camera, e.Region), b)
+	p.signal()
+	return e
+}
+
+// Retain sets a retained topic, named by what follows <base topic>/<node>/. No payload clears it. The publisher
+// keeps the payload, which must not be changed, and sends it at each connection. Once there is a topology, topics
+// of cameras and regions that are not in it are ignored: what is late from one that was removed does not revive it.
+func (p *Publisher) Retain(topic string, payload []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.placed && !p.has(topic) {
+		return
+	}
+	if full := p.opts.root() + topic; len(payload) > 0 || len(p.retained[full]) > 0 {
+		p.set(full, payload)
+	}
+}
+
+// Send publishes at QoS 0 and not retained, to a topic below <base topic>/<node>/. Without a connection, or with one
+// that is too slow, the message is dropped and counted.
+func (p *Publisher) Send(topic string, payload []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.stats.Connected || len(p.messages) >= maxMessages {
+		p.stats.MessagesDropped++
+		return
+	}
+	p.messages = append(p.messages, message{topic: p.opts.root() + topic, payload: payload})
+	p.signal()
+}
+
+// SetTopology says which cameras and regions there are. The retained topics of all others are cleared, also those
+// that an earlier run left behind, and Home Assistant is told.
+func (p *Publisher) SetTopology(cameras []Camera) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	before := p.cameras
+	p.cameras = make([]Camera, len(cameras))
+	for i, c := range cameras {
+		p.cameras[i] = Camera{c.Name, slices.Clone(c.Regions)}
+	}
+	p.placed = true
+	for _, c := range before {
+		p.forget(CameraStatusTopic(c.Name))
+		for _, region := range c.Regions {
+			p.forget(StateTopic(c.Name, region))
+		}
+	}
+	for topic, payload := range p.retained {
+		if rel, ok := strings.CutPrefix(topic, p.opts.root()); ok && len(payload) > 0 {
+			p.forget(rel)
+		}
+	}
+	p.discover(p.opts)
+	p.signal()
+}
+
+// Reconfigure changes the options. Where they ask for another connection, the broker that is left gets what is on
+// its way and Offline; events that wait go to the new one. If the node or the base topic changes, the topics under
+// the old one are cleared. Events already queued keep their topic.
+func (p *Publisher) Reconfigure(o Options) {
+	o = o.withDefaults()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	before := p.opts
+	p.opts = o
+	p.queue.resize(o.QueueBytes)
+	if before.root() != o.root() {
+		for topic, payload := range maps.Clone(p.retained) {
+			if rel, ok := strings.CutPrefix(topic, before.root()); ok && len(payload) > 0 {
+				p.set(topic, nil)
+				p.set(o.root()+rel, payload)
+			}
+		}
+		p.set(before.root()+nodeStatusTopic, nil)
+		delete(p.retained, o.root()+nodeStatusTopic)
+	}
+	p.discover(before)
+	if !o.sameConnection(before) {
+		p.replace()
+		p.current, p.replace = context.WithCancel(context.Background())
+	}
+	p.signal()
+}
+
+// Stats tells how the publisher does.
+func (p *Publisher) Stats() Stats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.stats
+	s.Queued, s.QueuedBytes, s.Dropped = len(p.queue.entries), p.queue.bytes, p.queue.dropped
+	return s
+}
+
+func (p *Publisher) signal() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// set gives a retained topic, named in full, a value; none clears it. p.mu is held.
+func (p *Publisher) set(topic string, payload []byte) {
+	if old, ok := p.retained[topic]; ok && bytes.Equal(old, payload) {
+		return
+	}
+	p.retained[topic] = payload
+	p.mark(topic)
+}
+
+// mark has a retained topic told to the broker. p.mu is held.
+func (p *Publisher) mark(topic string) {
+	if !slices.Contains(p.dirty, topic) {
+		p.dirty = append(p.dirty, topic)
+	}
+	p.signal()
+}
+
+// has says whether a topic below the node's is the node's own, or of a camera and region in the topology.
+// p.mu is held.
+func (p *Publisher) has(topic string) bool {
+	camera, region := place(topic)
+	if camera == "" {
+		return true
+	}
+	return slices.ContainsFunc(p.cameras, func(c Camera) bool {
+		return c.Name == camera && (region == "" || slices.Contains(c.Regions, region))
+	})
+}
+
+// forget clears the topics of the camera or region that a topic below the node's belongs to, if it is not in the
+// topology. p.mu is held.
+func (p *Publisher) forget(topic string) {
+	if p.has(topic) {
+		return
+	}
+	camera, region := place(topic)
+	topics := cameraTopics(camera)
+	if region != "" {
+		topics = regionTopics(camera, region)
+	}
+	for _, t := range topics {
+		p.set(p.opts.root()+t, nil)
+	}
+}
