@@ -14,10 +14,19 @@ type Info struct {
 	Cameras     []CameraInfo `json:"cameras"`
 }
 
-// CameraInfo is a camera and its regions. Its source stays at home: it may hold a password.
+// CameraInfo is a camera and how it is watched. Its source stays at home: it may hold a password.
 type CameraInfo struct {
-	Name    string   `json:"name"`
-	Regions []string `json:"regions"`
+	Name    string       `json:"name"`
+	FPS     float64      `json:"fps"` // classifications a second asked for; 0: as many as the board can
+	Fit     string       `json:"fit"`
+	Regions []RegionInfo `json:"regions"`
+}
+
+// RegionInfo is a region and the thresholds of those of its labels that have none of their own.
+type RegionInfo struct {
+	Name  string  `json:"name"`
+	Enter float64 `json:"enter"`
+	Leave float64 `json:"leave"`
 }
 
 // NodeStats is how a node does: the payload of StatsTopic. Counters count since the start.
