@@ -40,7 +40,7 @@ type memory struct {
 // worker is what one thread works in.
 type worker struct {
 	image ring   // rows of the input
-	stem  []int8 // a row out of the first convolution, if block 0 expands it
+	stem  ring   // rows out of the first convolution, if block 0 expands them
 	ring  ring   // rows of a block, expanded
 	tile  []int8 // rows of a block after its depthwise convolution
 	head  []int8 // a part of the last convolution's output
@@ -80,7 +80,7 @@ func (m *Model) layout(a allocator) *memory {
 		var w worker
 		w.image = newRing(a, 3*m.imageWidth(), m.imageWidth())
 		if m.blocks[0].expand != nil {
-			w.stem = a.take(m.firstSize * m.first.Out)
+			w.stem = newRing(a, m.blocks[0].ringRows()*m.firstSize*m.first.Out, m.firstSize*m.first.Out)
 		}
 		w.ring = newRing(a, ringSize, zeroSize)
 		w.tile = a.take(tile)

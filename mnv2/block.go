@@ -14,7 +14,7 @@ func (r *Runner) block(i int, w *worker, from, to int) {
 	first := from*b.stride - b.pad.Before // of the input rows
 	w.ring.reset(b.ringRows(), b.in, b.depthwise.In, b.pad, b.zero, max(0, first))
 	if i == 0 {
-		r.resetImage(w, w.ring.next)
+		r.resetStem(w)
 	}
 	for y := from; y < to; y += b.step {
 		n := min(b.step, to-y)
@@ -36,8 +36,15 @@ func (r *Runner) block(i int, w *worker, from, to int) {
 		rows := w.rows[:1]
 		rows[0] = output[y*rowLen : (y+n)*rowLen]
 		r.m.set.Pointwise(rows, tile, b.project, w.scratch)
-		if b.add != nil {
+		switch {
+		case b.add == nil:
+		case i > 0:
 			r.m.set.Add(rows[0], input[y*rowLen:(y+n)*rowLen], rows[0], b.add)
+		default: // so narrow a network that block 0 adds too
+			for j := range n {
+				sum := rows[0][j*rowLen : (j+1)*rowLen]
+				r.m.set.Add(sum, w.stemRow(y+j), sum, b.add)
+			}
 		}
 	}
 }
@@ -56,32 +63,45 @@ func (r *Runner) expand(b *block, w *worker, input []int8, end int) {
 	r.m.set.Pointwise(rows, input[from*rowLen:end*rowLen], b.expand, w.scratch)
 }
 
-// resetImage prepares the input's ring for row y of the first convolution.
-func (r *Runner) resetImage(w *worker, y int) {
-	next := max(0, 2*y-r.m.firstPad.Before)
-	w.image.reset(3, r.m.facts.Size, 3, r.m.firstPad, r.m.inputZero, next)
+// resetStem prepares the rings in front of block 0's.
+func (r *Runner) resetStem(w *worker) {
+	m := r.m
+	w.image.reset(3, m.facts.Size, 3, m.firstPad, m.inputZero, max(0, 2*w.ring.next-m.firstPad.Before))
+	if m.blocks[0].expand != nil {
+		w.stem.reset(w.ring.rows, m.firstSize, m.first.Out, Padding{}, 0, w.ring.next)
+	}
 }
 
 // stem fills the ring of block 0 up to row end: the first convolution is made
 // row by row too, from the picture, and expanded if block 0 does that.
 func (r *Runner) stem(w *worker, end int) {
-	rowLen := r.m.facts.Size * 3
+	m := r.m
+	rowLen := m.facts.Size * 3
 	for w.ring.next < end {
-		first := 2*w.ring.next - r.m.firstPad.Before
-		for w.image.next < min(first+3, r.m.facts.Size) {
+		first := 2*w.ring.next - m.firstPad.Before
+		for w.image.next < min(first+3, m.facts.Size) {
 			y := w.image.next
-			r.m.set.Quantize(w.image.add(), r.rgb[y*rowLen:(y+1)*rowLen], r.pixels)
+			m.set.Quantize(w.image.add(), r.rgb[y*rowLen:(y+1)*rowLen], r.pixels)
 		}
 		for j := range w.pixels {
 			w.pixels[j] = w.image.row(first + j)
 		}
-		row := w.ring.add()
-		if expand := r.m.blocks[0].expand; expand != nil {
-			r.m.set.First(w.stem, &w.pixels, r.m.first, w.scratch)
-			rows := append(w.rows[:0], row)
-			r.m.set.Pointwise(rows, w.stem, expand, w.scratch)
+		rows := append(w.rows[:0], w.ring.add())
+		if expand := m.blocks[0].expand; expand != nil {
+			row := w.stem.add()
+			m.set.First(row, &w.pixels, m.first, w.scratch)
+			m.set.Pointwise(rows, row, expand, w.scratch)
 		} else {
-			r.m.set.First(row, &w.pixels, r.m.first, w.scratch)
+			m.set.First(rows[0], &w.pixels, m.first, w.scratch)
 		}
 	}
+}
+
+// stemRow gives row y out of the first convolution, one of those that the ring
+// of block 0 has.
+func (w *worker) stemRow(y int) []int8 {
+	if w.stem.rows > 0 {
+		return w.stem.inner(y)
+	}
+	return w.ring.inner(y)
 }

@@ -42,11 +42,15 @@ func (r *ring) row(y int) []int8 {
 	return r.buf[i*r.width : (i+1)*r.width]
 }
 
+// inner gives row y, one of the image, without its padding.
+func (r *ring) inner(y int) []int8 {
+	return r.row(y)[r.before : r.width-r.after]
+}
+
 // add gives the place of the next row, without its padding, to be written to.
 func (r *ring) add() []int8 {
-	row := r.row(r.next)
 	r.next++
-	return row[r.before : r.width-r.after]
+	return r.inner(r.next - 1)
 }
 
 func fill(s []int8, v int8) {

@@ -79,10 +79,10 @@ func (s *Set) Pad(channels int) int {
 
 // Scratch is what the kernels of one goroutine need to work in.
 type Scratch struct {
-	pixels [][2]int64 // of the portable kernels: see lanes
+	pixels []int64 // of the portable kernels: see lanes
 }
 
 // NewScratch makes scratch memory for layers of up to that many input channels.
 func NewScratch(in int) *Scratch {
-	return &Scratch{pixels: make([][2]int64, max(in, 27))}
+	return &Scratch{pixels: make([]int64, max(in, 27))}
 }

@@ -1,9 +1,285 @@
 package kernels
 
 import (
+	"fmt"
+	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 )
+
+// Every kernel of every set is compared with the formulas of TensorFlow Lite's
+// specification, written down here without packing, folding or padding.
+
+func TestFirst(t *testing.T) {
+	forEachSet(t, "", func(t *testing.T, s *Set) {
+		rng := newRand(1)
+		for width := 1; width <= 20; width++ {
+			c := randomConv(rng, 3, 1+rng.IntN(40), 27)
+			rows := [3][]int8{}
+			for i := range rows {
+				rows[i] = randomInt8s(rng, (2*width+1+rng.IntN(2))*3)
+			}
+			l := s.NewFirst(c)
+			got := make([]int8, width*l.Out)
+			s.First(got, &rows, l, NewScratch(3))
+			for x := range width {
+				for o := range c.Out {
+					var acc int32
+					for i := range 27 {
+						acc += c.product(rows[i/9][6*x+i%9], c.Weights[27*o+i])
+					}
+					mustEqual(t, got[x*l.Out+o], c.requantize(acc, o), "width %d: pixel %d, channel %d", width, x, o)
+				}
+			}
+		}
+	})
+}
+
+func TestPointwise(t *testing.T) {
+	test := func(t *testing.T, s *Set, rng *rand.Rand, c *Conv, pixels, rows int) {
+		l := s.NewPointwise(c)
+		src := randomInt8s(rng, rows*pixels*l.In) // what the channels' padding holds must not matter
+		if rng.IntN(4) == 0 {
+			for i := range src {
+				src[i] = -128
+			}
+		}
+		dst := make([][]int8, rows)
+		for i := range dst {
+			dst[i] = make([]int8, pixels*l.Out)
+		}
+		s.Pointwise(dst, src, l, NewScratch(c.In+s.Align))
+		for p := range rows * pixels {
+			for o := range c.Out {
+				var acc int32
+				for i := range c.In {
+					acc += c.product(src[p*l.In+i], c.Weights[o*c.In+i])
+				}
+				mustEqual(t, dst[p/pixels][p%pixels*l.Out+o], c.requantize(acc, o),
+					"%d rows of %d pixels, %d to %d channels: pixel %d, channel %d", rows, pixels, c.In, c.Out, p, o)
+			}
+		}
+	}
+	forEachSet(t, "", func(t *testing.T, s *Set) {
+		rng := newRand(2)
+		for pixels := 1; pixels <= 30; pixels++ {
+			for range 4 {
+				in, out := 1+rng.IntN(100), 1+rng.IntN(150)
+				test(t, s, rng, randomConv(rng, in, out, in), pixels, 1+rng.IntN(3))
+			}
+		}
+		for _, in := range []int{63, 64, 65, 144, 320, 960, 1792} {
+			test(t, s, rng, randomConv(rng, in, 21, in), 7, 2)
+			// The largest sums there are.
+			for _, w := range []int8{-128, 127} {
+				c := randomConv(rng, in, 21, in)
+				for i := range c.Weights {
+					c.Weights[i] = w
+				}
+				test(t, s, rng, c, 7, 2)
+			}
+		}
+	})
+}
+
+func TestDepthwise(t *testing.T) {
+	forEachSet(t, "", func(t *testing.T, s *Set) {
+		rng := newRand(3)
+		for width := 1; width <= 20; width++ {
+			for stride := 1; stride <= 2; stride++ {
+				c := randomConv(rng, 1, 1+rng.IntN(200), 9)
+				c.In = c.Out
+				if rng.IntN(4) == 0 {
+					for i := range c.Weights {
+						c.Weights[i] = -128
+					}
+				}
+				l := s.NewDepthwise(c)
+				n := 1 + rng.IntN(4)
+				rows := make([][]int8, 3+(n-1)*stride)
+				for i := range rows {
+					rows[i] = randomInt8s(rng, ((width-1)*stride+3+rng.IntN(2))*l.In)
+				}
+				got := make([]int8, n*width*l.Out)
+				s.Depthwise(got, rows, l, stride)
+				for p := range n * width {
+					for o := range c.Out {
+						var acc int32
+						for i := range 9 {
+							x := rows[p/width*stride+i/3][(p%width*stride+i%3)*l.In+o]
+							acc += c.product(x, c.Weights[i*c.Out+o])
+						}
+						mustEqual(t, got[p*l.Out+o], c.requantize(acc, o),
+							"%d rows of %d pixels, stride %d: pixel %d, channel %d", n, width, stride, p, o)
+					}
+				}
+			}
+		}
+	})
+}
+
+func TestAdd(t *testing.T) {
+	var x, y []int8 // all pairs
+	for i := range 1 << 16 {
+		x, y = append(x, int8(i)), append(y, int8(i>>8))
+	}
+	forEachSet(t, "", func(t *testing.T, s *Set) {
+		rng := newRand(4)
+		for i := range 60 {
+			random := func() Quantization {
+				return Quantization{float32(math.Exp(6*rng.Float64() - 6)), int32(rng.IntN(256) - 128)}
+			}
+			qx, qy, qo := random(), random(), random()
+			switch i { // the limits
+			case 0:
+				qx.Scale, qy.Scale, qo.Scale = MinRatio, 1e-9, 1
+			case 1:
+				qx.Scale, qy.Scale, qo.Scale = math.Nextafter32(MaxRatio, 0), math.Nextafter32(MaxRatio, 0), 1
+			case 2:
+				qx.Scale, qy.Scale, qo.Scale = 1, 1, 1
+			}
+			low, high := int8(-128), int8(127)
+			if i%3 == 0 {
+				low, high = -100, 90
+			}
+			a := NewAdd(qx, qy, qo, low, high)
+			want := func(x, y int8) int8 {
+				rx, ry := qx.Scale/qo.Scale, qy.Scale/qo.Scale
+				shift := 20 - math.Floor(math.Log2(float64(max(rx, ry))))
+				mx := int64(math.RoundToEven(float64(rx) * math.Exp2(shift)))
+				my := int64(math.RoundToEven(float64(ry) * math.Exp2(shift)))
+				v := mx*(int64(x)-int64(qx.Zero)) + my*(int64(y)-int64(qy.Zero))
+				v = (v+1<<(int(shift)-1))>>int(shift) + int64(qo.Zero)
+				return int8(min(max(v, int64(low)), int64(high)))
+			}
+			got := append([]int8(nil), y...)
+			s.Add(got, x, got, a) // in place
+			step := 1 + rng.IntN(37)
+			for j := 0; j < len(x); j += step {
+				mustEqual(t, got[j], want(x[j], y[j]), "%v + %v = %v: %d + %d", qx, qy, qo, x[j], y[j])
+			}
+			n := rng.IntN(100)
+			odd := make([]int8, n)
+			s.Add(odd, x[300:], y[300:], a)
+			for j := range odd {
+				mustEqual(t, odd[j], got[300+j], "%d values: value %d", n, j)
+			}
+		}
+	})
+}
+
+func TestMean(t *testing.T) {
+	forEachSet(t, "", func(t *testing.T, s *Set) {
+		rng := newRand(5)
+		for size := 1; size <= 9; size++ {
+			channels := s.Pad(1 + rng.IntN(100))
+			in := Quantization{0.0235, int32(rng.IntN(256) - 128)}
+			out := Quantization{0.003 + 0.03*rng.Float32(), int32(rng.IntN(256) - 128)}
+			src := randomInt8s(rng, size*size*channels)
+			dst := make([]int8, channels)
+			s.Mean(dst, src, NewMean(in, out, size*size))
+			for c := range channels {
+				var acc int32
+				for p := range size * size {
+					acc += int32(src[p*channels+c]) - in.Zero
+				}
+				m := in.Scale / (out.Scale * float32(size*size))
+				mustEqual(t, dst[c], requantize(acc, m, out.Zero, -128, 127), "%d pixels: channel %d", size*size, c)
+			}
+		}
+	})
+}
+
+func TestQuantize(t *testing.T) {
+	forEachSet(t, "", func(t *testing.T, s *Set) {
+		rng := newRand(6)
+		table := [256]int8(randomInt8s(rng, 256))
+		for n := range 100 {
+			src := make([]byte, n)
+			for i := range src {
+				src[i] = byte(rng.Uint32())
+			}
+			dst := make([]int8, n)
+			s.Quantize(dst, src, &table)
+			for i, p := range src {
+				mustEqual(t, dst[i], table[p], "%d bytes: byte %d", n, i)
+			}
+		}
+	})
+}
+
+// TestRequantize has the cases that are easily wrong, through a pointwise
+// convolution of one weight: ties, zero points that are odd, sums that float32
+// rounds, and products far outside the range.
+func TestRequantize(t *testing.T) {
+	for _, c := range []struct {
+		acc  int32
+		m    float32
+		zero int32
+		want int8
+	}{
+		{1, 0.5, 0, 0}, {3, 0.5, 0, 2}, {-1, 0.5, 0, 0}, {-3, 0.5, 0, -2},
+		{1, 0.5, 1, 1}, {3, 0.5, 1, 3}, {-1, 0.5, 1, 1}, {5, 0.5, -3, -1},
+		{254, 0.5, 1, 127}, {255, 0.5, 0, 127}, {255, 0.5, -1, 127}, {-257, 0.5, 0, -128},
+		{0, 0, 5, 5}, {1 << 30, 0, 5, 5}, {7, 1e-45, 5, 5},
+		{math.MaxInt32, 255.99, 0, 127}, {math.MinInt32, 255.99, 0, -128},
+		{math.MaxInt32, 255.99, -128, 127}, {math.MinInt32, 255.99, 127, -128},
+		{1<<24 + 1, 0x1p-24 * 2.5, 0, 2}, {1<<24 + 3, 0x1p-24 * 2.5, 0, 3},
+		{math.MaxInt32, 0x1p-31 * 0.5, 0, 0}, {math.MaxInt32, 0x1p-31 * 1.5, 0, 2},
+	} {
+		conv := &Conv{
+			In: 1, Out: 1, Weights: []int8{0}, Bias: []int32{c.acc}, Scales: []float32{c.m},
+			Input: Quantization{1, 0}, Output: Quantization{1, c.zero}, Min: -128, Max: 127,
+		}
+		if got := conv.requantize(0, 0); got != c.want {
+			t.Fatalf("%+v: the formula says %d", c, got)
+		}
+		forEachSet(t, fmt.Sprintf("%+v", c), func(t *testing.T, s *Set) {
+			l := s.NewPointwise(conv)
+			dst := make([]int8, l.Out)
+			s.Pointwise([][]int8{dst}, make([]int8, l.In), l, NewScratch(l.In))
+			mustEqual(t, dst[0], c.want, "%+v", c)
+		})
+	}
+}
+
+func TestSelect(t *testing.T) {
+	if s, err := Select(""); err != nil || s != sets[0] {
+		t.Errorf("the fastest: %v, %v", s, err)
+	}
+	for _, name := range Names() {
+		if s, err := Select(name); err != nil || s.Name != name {
+			t.Errorf("%s: %v, %v", name, s, err)
+		}
+	}
+	if _, err := Select("abacus"); err == nil || !strings.Contains(err.Error(), strings.Join(Names(), ", ")) {
+		t.Errorf("an unknown name: %v", err)
+	}
+}
+
+// product is what one weight adds to the sum; sums wrap as int32 do.
+func (c *Conv) product(x, w int8) int32 {
+	return (int32(x) - c.Input.Zero) * int32(w)
+}
+
+// requantize is channel o of the output, from the sum of the products.
+func (c *Conv) requantize(acc int32, o int) int8 {
+	m := float32(c.Input.Scale*c.Scales[o]) / c.Output.Scale
+	return requantize(acc+c.Bias[o], m, c.Output.Zero, c.Min, c.Max)
+}
+
+func requantize(acc int32, m float32, zero int32, low, high int8) int8 {
+	q := math.RoundToEven(float64(float32(acc)*m)) + float64(zero)
+	return int8(min(max(q, float64(low)), float64(high)))
+}
+
+func mustEqual(t *testing.T, got, want int8, format string, args ...any) {
+	if got != want {
+		t.Helper()
+		t.Fatalf("%s: %d: want %d", fmt.Sprintf(format, args...), got, want)
+	}
+}
 
 func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0)) }
 
@@ -14,8 +290,11 @@ type runner[T any] interface {
 
 // forEachSet runs f with every set that this CPU runs.
 func forEachSet[T runner[T]](t T, name string, f func(T, *Set)) {
+	if name != "" {
+		name += "/"
+	}
 	for _, s := range sets {
-		t.Run(name+"/"+s.Name, func(t T) { f(t, s) })
+		t.Run(name+s.Name, func(t T) { f(t, s) })
 	}
 }
 
@@ -27,8 +306,8 @@ func randomInt8s(rng *rand.Rand, n int) []int8 {
 	return s
 }
 
-// randomConv has taps weights for each output, and results that fill the
-// range and are clipped now and then.
+// randomConv has taps weights for each output, results that fill the range and
+// are clipped now and then, and sometimes a narrow clamp or sums that wrap.
 func randomConv(rng *rand.Rand, in, out, taps int) *Conv {
 	c := &Conv{
 		In: in, Out: out,
@@ -39,9 +318,16 @@ func randomConv(rng *rand.Rand, in, out, taps int) *Conv {
 		Output:  Quantization{0.03, int32(rng.IntN(256) - 128)},
 		Min:     -128, Max: 127,
 	}
+	if rng.IntN(3) == 0 {
+		c.Min, c.Max = int8(-100+rng.IntN(50)), int8(50+rng.IntN(50))
+	}
 	for o := range out {
 		c.Bias[o] = int32(rng.IntN(20001) - 10000)
-		c.Scales[o] = (0.5 + rng.Float32()) / 100 / float32(taps)
+		if rng.IntN(20) == 0 {
+			c.Bias[o] = int32(rng.Uint32())
+		}
+		// The root mean square of the sums is about 74 * 74 * sqrt(taps).
+		c.Scales[o] = (0.5 + rng.Float32()) * 90 / 5500 / float32(math.Sqrt(float64(taps)))
 	}
 	return c
 }

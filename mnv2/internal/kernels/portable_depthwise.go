@@ -43,22 +43,16 @@ func depthwiseRow(dst []int8, rows *[3][]int8, l *Layer, stride int) {
 					depthwise3Stride2(acc, &columns, w)
 				}
 			}
-			bias, m := l.Bias[c:][:len(acc)], l.Multiplier[c:][:len(acc)]
-			// Pixels that are not there are written first, where pixel 0 goes.
-			out0 := dst[p*l.Out+c:][:len(acc)]
-			out1, out2 := out0, out0
+			n := len(acc)
+			out0 := dst[p*l.Out+c:][:n]
+			out1, out2 := out0, out0 // see finish
 			if pixels > 1 {
-				out1 = dst[(p+1)*l.Out+c:][:len(acc)]
+				out1 = dst[(p+1)*l.Out+c:][:n]
 			}
 			if pixels > 2 {
-				out2 = dst[(p+2)*l.Out+c:][:len(acc)]
+				out2 = dst[(p+2)*l.Out+c:][:n]
 			}
-			for i, a := range acc {
-				x0, x1, x2 := lanes(a)
-				out2[i] = r.requantize(bias[i]+x2, m[i])
-				out1[i] = r.requantize(bias[i]+x1, m[i])
-				out0[i] = r.requantize(bias[i]+x0, m[i])
-			}
+			r.finish(out0, out1, out2, acc, l.Bias[c:][:n], l.Multiplier[c:][:n])
 		}
 	}
 }

@@ -18,10 +18,6 @@ func lanes(a int64) (x0, x1, x2 int32) {
 	return int32(low), int32(mid), int32((a - mid) >> laneBits)
 }
 
-// A tile is six pixels, in two packed numbers for each channel, by four
-// output channels.
-const tilePixels = 6
-
 // portablePackPointwise orders weights by four outputs: out/4, in, 4.
 //
 // Sums are taken apart after every chunk inputs, as many as the weights allow
@@ -64,145 +60,157 @@ func chunkFits(weights []int8, in, chunk int) bool {
 
 func portablePointwise(dst [][]int8, src []int8, l *Layer, s *Scratch) {
 	x := s.pixels[:l.In]
-	var out [tilePixels][]int8
+	var t tile
 	row, at := 0, 0
 	for len(src) > 0 {
-		n := min(tilePixels, len(src)/l.In)
+		n := min(3, len(src)/l.In)
 		pack(x, src, n)
 		src = src[n*l.In:]
 		for i := range n {
 			if at == len(dst[row]) {
 				row, at = row+1, 0
 			}
-			out[i] = dst[row][at : at+l.Out]
+			t.out[i] = dst[row][at : at+l.Out]
 			at += l.Out
 		}
-		tile(&out, n, x, l, l.chunk)
+		t.run(x, n, l, l.chunk)
 	}
 }
 
 func portableFirst(dst []int8, rows *[3][]int8, l *Layer, s *Scratch) {
 	x := s.pixels[:27]
-	var out [tilePixels][]int8
-	for p := 0; len(dst) > 0; p += tilePixels {
-		n := min(tilePixels, len(dst)/l.Out)
-		for ky, row := range rows {
+	var t tile
+	for p := 0; len(dst) > 0; p += 3 {
+		n := min(3, len(dst)/l.Out)
+		for y, row := range rows {
 			row = row[6*p:]
 			row = row[:6*n+3] // n windows of 9 bytes, 6 apart
 			for i := range 9 {
-				var v [tilePixels]int64
-				for j := range n {
-					v[j] = int64(row[6*j+i])
+				v := int64(row[i])
+				if n > 1 {
+					v += int64(row[6+i]) << laneBits
 				}
-				x[9*ky+i] = [2]int64{
-					v[0] + v[1]<<laneBits + v[2]<<(2*laneBits),
-					v[3] + v[4]<<laneBits + v[5]<<(2*laneBits),
+				if n > 2 {
+					v += int64(row[12+i]) << (2 * laneBits)
 				}
+				x[9*y+i] = v
 			}
 		}
 		for i := range n {
-			out[i] = dst[i*l.Out : (i+1)*l.Out]
+			t.out[i] = dst[i*l.Out : (i+1)*l.Out]
 		}
 		dst = dst[n*l.Out:]
-		tile(&out, n, x, l, 27)
+		t.run(x, n, l, 27)
 	}
 }
 
-// pack packs n pixels of len(x) channels.
-func pack(x [][2]int64, src []int8, n int) {
+// pack packs up to three pixels of len(x) channels.
+func pack(x []int64, src []int8, n int) {
 	in := len(x)
-	if n == tilePixels {
-		s0, s1, s2 := src[:in], src[in:2*in], src[2*in:3*in]
-		s3, s4, s5 := src[3*in:4*in], src[4*in:5*in], src[5*in:6*in]
+	x0 := src[:in]
+	switch n {
+	case 1:
 		for k := range x {
-			x[k][0] = int64(s0[k]) + int64(s1[k])<<laneBits + int64(s2[k])<<(2*laneBits)
-			x[k][1] = int64(s3[k]) + int64(s4[k])<<laneBits + int64(s5[k])<<(2*laneBits)
+			x[k] = int64(x0[k])
 		}
-		return
-	}
-	clear(x)
-	for p := range n {
-		shift := p % 3 * laneBits
-		for k, v := range src[p*in : (p+1)*in] {
-			x[k][p/3] += int64(v) << shift
+	case 2:
+		x1 := src[in:][:in]
+		for k := range x {
+			x[k] = int64(x0[k]) + int64(x1[k])<<laneBits
+		}
+	case 3:
+		x1, x2 := src[in:][:in], src[2*in:][:in]
+		for k := range x {
+			x[k] = int64(x0[k]) + int64(x1[k])<<laneBits + int64(x2[k])<<(2*laneBits)
 		}
 	}
 }
 
-// tile makes all output channels of n packed pixels.
-func tile(out *[tilePixels][]int8, n int, x [][2]int64, l *Layer, chunk int) {
+// block is how many output channels are summed before they are requantized.
+const block = 64
+
+// A tile is up to three pixels of output.
+type tile struct {
+	out    [3][]int8
+	packed [block]int64
+	sums   [3][block]int32
+}
+
+// run makes all output channels of n packed pixels, taking the sums apart
+// after every chunk inputs.
+func (t *tile) run(x []int64, n int, l *Layer, chunk int) {
 	r := newRequantizer(l.Zero, l.Min, l.Max)
-	for o := 0; o < l.Out; o += 4 {
-		w := l.Weights[o/4*len(x):][:len(x)]
-		bias := (*[4]int32)(l.Bias[o:])
-		var acc [tilePixels][4]int32
-		for i := range acc {
-			acc[i] = *bias
+	for i := n; i < 3; i++ {
+		t.out[i] = t.out[0] // see finish
+	}
+	for o := 0; o < l.Out; o += block {
+		size := min(block, l.Out-o)
+		bias, m := l.Bias[o:o+size], l.Multiplier[o:o+size]
+		w := l.Weights[o/4*len(x):][:size/4*len(x)]
+		packed := t.packed[:size]
+		out0, out1, out2 := t.out[0][o:o+size], t.out[1][o:o+size], t.out[2][o:o+size]
+		if chunk >= len(x) {
+			t.dot(x, w, len(x), packed)
+			r.finish(out0, out1, out2, packed, bias, m)
+			continue
 		}
+		sum0, sum1, sum2 := t.sums[0][:size], t.sums[1][:size], t.sums[2][:size]
+		copy(sum0, bias)
+		copy(sum1, bias)
+		copy(sum2, bias)
 		for k := 0; k < len(x); k += chunk {
-			end := min(k+chunk, len(x))
-			if n > 3 {
-				a0, a1, a2, a3, b0, b1, b2, b3 := dot6x4(x[k:end], w[k:end])
-				accumulate((*[3][4]int32)(acc[:3]), a0, a1, a2, a3)
-				accumulate((*[3][4]int32)(acc[3:]), b0, b1, b2, b3)
-			} else {
-				a0, a1, a2, a3 := dot3x4(x[k:end], w[k:end])
-				accumulate((*[3][4]int32)(acc[:3]), a0, a1, a2, a3)
+			t.dot(x[k:min(k+chunk, len(x))], w[k:], len(x), packed)
+			for i, a := range packed {
+				x0, x1, x2 := lanes(a)
+				sum0[i] += x0
+				sum1[i] += x1
+				sum2[i] += x2
 			}
 		}
-		m := (*[4]float32)(l.Multiplier[o:])
-		for i, dst := range out[:n] {
-			q := (*[4]int8)(dst[o:])
-			q[0] = r.requantize(acc[i][0], m[0])
-			q[1] = r.requantize(acc[i][1], m[1])
-			q[2] = r.requantize(acc[i][2], m[2])
-			q[3] = r.requantize(acc[i][3], m[3])
+		for i := range packed {
+			out2[i] = r.requantize(sum2[i], m[i])
+			out1[i] = r.requantize(sum1[i], m[i])
+			out0[i] = r.requantize(sum0[i], m[i])
 		}
 	}
 }
 
-func accumulate(acc *[3][4]int32, a0, a1, a2, a3 int64) {
-	for c, a := range [4]int64{a0, a1, a2, a3} {
-		x0, x1, x2 := lanes(a)
-		acc[0][c] += x0
-		acc[1][c] += x1
-		acc[2][c] += x2
+// dot writes the sums of len(packed) outputs, whose weights for four of them
+// lie in apart.
+func (t *tile) dot(x []int64, weights [][4]int8, in int, packed []int64) {
+	for o := 0; o < len(packed); o += 4 {
+		p := (*[4]int64)(packed[o:])
+		p[0], p[1], p[2], p[3] = dot3x4(x, weights[o/4*in:][:len(x)])
 	}
 }
 
-// dot6x4 is where the time goes: six pixels by four outputs, eight
+// dot3x4 is where the time goes: three packed pixels by four outputs, four
 // multiplications an input channel.
-func dot6x4(x [][2]int64, weights [][4]int8) (a0, a1, a2, a3, b0, b1, b2, b3 int64) {
+//
+//go:noinline
+func dot3x4(x []int64, weights [][4]int8) (a0, a1, a2, a3 int64) {
 	x = x[:len(weights)]
 	for k := range weights {
 		w := &weights[k]
-		xa, xb := x[k][0], x[k][1]
-		v := int64(w[0])
-		a0 += xa * v
-		b0 += xb * v
-		v = int64(w[1])
-		a1 += xa * v
-		b1 += xb * v
-		v = int64(w[2])
-		a2 += xa * v
-		b2 += xb * v
-		v = int64(w[3])
-		a3 += xa * v
-		b3 += xb * v
-	}
-	return
-}
-
-// dot3x4 is the first half of dot6x4, for three pixels or fewer.
-func dot3x4(x [][2]int64, weights [][4]int8) (a0, a1, a2, a3 int64) {
-	x = x[:len(weights)]
-	for k := range weights {
-		w := &weights[k]
-		v := x[k][0]
+		v := x[k]
 		a0 += v * int64(w[0])
 		a1 += v * int64(w[1])
 		a2 += v * int64(w[2])
 		a3 += v * int64(w[3])
 	}
 	return
+}
+
+// finish requantizes packed sums into the outputs of three pixels. Of fewer,
+// those that are not there stand for pixel 0, and so are written before it.
+func (r requantizer) finish(out0, out1, out2 []int8, packed []int64, bias []int32, m []float32) {
+	n := len(packed)
+	out0, out1, out2 = out0[:n], out1[:n], out2[:n]
+	bias, m = bias[:n], m[:n]
+	for i, a := range packed {
+		x0, x1, x2 := lanes(a)
+		out2[i] = r.requantize(bias[i]+x2, m[i])
+		out1[i] = r.requantize(bias[i]+x1, m[i])
+		out0[i] = r.requantize(bias[i]+x0, m[i])
+	}
 }
