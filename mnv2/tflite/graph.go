@@ -3,7 +3,7 @@ package tflite
 import (
 	"errors"
 	"fmt"
-	"math"
+	"slices"
 
 	"tarsier/mnv2"
 	"tarsier/mnv2/tflite/internal/schema"
@@ -21,9 +21,22 @@ const (
 	opPadV2          = schema.BuiltinOperatorPADV2
 	opQuantize       = schema.BuiltinOperatorQUANTIZE
 	opReshape        = schema.BuiltinOperatorRESHAPE
+	opShape          = schema.BuiltinOperatorSHAPE
 	opSoftmax        = schema.BuiltinOperatorSOFTMAX
 	opSqueeze        = schema.BuiltinOperatorSQUEEZE
 )
+
+// stages is table 2 of arXiv 1801.04381: the expansion of a stage's blocks, how
+// many there are, and the stride of the first.
+var stages = []struct{ expansion, repeats, stride int }{
+	{1, 1, 1},
+	{6, 2, 2},
+	{6, 3, 2},
+	{6, 4, 2},
+	{6, 3, 1},
+	{6, 3, 2},
+	{6, 1, 1},
+}
 
 // network follows the graph from its input to its output and takes down the
 // MobileNetV2 on the way.
@@ -33,26 +46,29 @@ func (m *model) network() (*mnv2.Network, error) {
 	if err != nil {
 		return nil, err
 	}
-	if net.First, x, err = m.conv(x, firstRole); err != nil {
+	first := convRole{name: "first convolution", code: opConv, kernel: 3, stride: 2, active: true}
+	if net.First, x, err = readConv(x, first); err != nil {
 		return nil, err
 	}
-	for {
-		op, err := after(x, true, "the next block, or the last 1x1 convolution")
-		if err != nil {
-			return nil, err
-		}
-		if op.code == opConv && !expands(op) {
-			net.Last, x, err = m.conv(x, lastRole)
-			if err != nil {
+	for _, stage := range stages {
+		for i := range stage.repeats {
+			s := blockShape{index: len(net.Blocks), expansion: stage.expansion, stride: 1, repeat: i > 0}
+			if i == 0 {
+				s.stride = stage.stride
+			}
+			var b mnv2.Block
+			if b, x, err = readBlock(x, s); err != nil {
 				return nil, err
 			}
-			break
+			net.Blocks = append(net.Blocks, b)
 		}
-		var b mnv2.Block
-		if b, x, err = m.block(x, len(net.Blocks) == 0); err != nil {
-			return nil, err
-		}
-		net.Blocks = append(net.Blocks, b)
+	}
+	last := convRole{name: "last convolution", code: opConv, kernel: 1, stride: 1, active: true}
+	if net.Last, x, err = readConv(x, last); err != nil {
+		return nil, err
+	}
+	if x, err = readMean(net, x); err != nil {
+		return nil, err
 	}
 	if err := m.end(net, x); err != nil {
 		return nil, err
@@ -75,106 +91,108 @@ func (m *model) start(net *mnv2.Network) (*tensor, error) {
 	}
 	in := m.inputs[0]
 	x := in
-	for {
-		op, err := after(x, false, "the first convolution")
-		if err != nil {
-			return nil, err
-		}
-		if op.code != opQuantize {
-			break
-		}
-		if x, err = op.pass(); err != nil {
-			return nil, err
+	op, err := after(x, false, "the first convolution")
+	for err == nil && op.code == opQuantize {
+		if x, err = op.pass(x); err == nil {
+			op, err = after(x, false, "the first convolution")
 		}
 	}
-	if d := x.shape; len(d) != 4 || d[0] != 1 || d[1] != d[2] || d[1] < 1 || d[3] != 3 {
-		return nil, x.errorf("the input has shape %v; it must be one square RGB picture, [1 size size 3]", d)
+	if err != nil {
+		return nil, err
+	}
+	if net.Input, err = x.activation(); err != nil {
+		return nil, op.errorf("input: %w", err)
+	}
+	if d := x.shape; len(d) != 4 || d[0] != 1 || d[1] != d[2] || d[3] != 3 {
+		return nil, op.errorf("an input of shape %v; it must be one square RGB picture, [1 size size 3]", d)
 	}
 	if err := checkActivation(x); err != nil {
-		return nil, err
+		return nil, op.errorf("input: %w", err)
 	}
 	net.Size = x.shape[1]
-	var err error
-	if net.Input, err = x.activation(); err != nil {
-		return nil, err
-	}
 	net.Pixels, err = m.pixelsOf(in)
 	return x, err
 }
 
 // pixelsOf says what a pixel's byte stands for.
-//
-// Where the metadata does not say, it is -1..1, which every published
-// MobileNetV2 was trained with: to an int8 input of scale 1/127.5 and zero
-// point -1 that is the byte minus 128. A uint8 input is given the byte as it
-// is: so do all who use such files (and so were they measured), although their
-// scale and zero point, mostly 1/128 and 128, are not quite those of -1..1 and
-// would put every second value one step off.
 func (m *model) pixelsOf(in *tensor) (mnv2.Normalization, error) {
 	if m.pixels != nil {
 		return *m.pixels, nil
 	}
 	if in.Type() != schema.TensorTypeUINT8 {
-		return mnv2.Normalization{Mean: 127.5, Std: 127.5}, nil
+		return defaultPixels, nil
 	}
 	q, err := in.activation()
 	if err != nil {
 		return mnv2.Normalization{}, err
 	}
-	std := 1 / q.Scale
-	if math.IsInf(float64(std), 0) {
-		return mnv2.Normalization{}, in.errorf("scale %v", q.Scale)
-	}
-	return mnv2.Normalization{Mean: float32(q.Zero + 128), Std: std}, nil
+	return bytePixels(q), nil
 }
 
-// block reads the inverted residual block whose input is x.
-func (m *model) block(x *tensor, isFirst bool) (mnv2.Block, *tensor, error) {
-	var b mnv2.Block
-	op, err := after(x, true, "an expand or depthwise convolution")
+// defaultPixels is -1..1, which every published MobileNetV2 was trained with.
+// To an int8 input of scale 1/127.5 and zero point -1 that is the byte minus
+// 128.
+var defaultPixels = mnv2.Normalization{Mean: 127.5, Std: 127.5}
+
+// bytePixels feeds a uint8 input the byte as it is. So do all who use such
+// files, and so were they measured; their scale and zero point, mostly 1/128
+// and 128, are not quite those of -1..1, and every second byte would come out
+// one off.
+func bytePixels(q mnv2.Quantization) mnv2.Normalization {
+	return mnv2.Normalization{Mean: float32(q.Zero + 128), Std: 1 / q.Scale}
+}
+
+// A blockShape is what makes a block the one it is.
+type blockShape struct {
+	index     int
+	expansion int
+	stride    int
+	repeat    bool // has as many channels as the block before
+}
+
+// readBlock reads the inverted residual block whose input is x.
+func readBlock(x *tensor, s blockShape) (b mnv2.Block, out *tensor, err error) {
+	role := func(name string, r convRole) convRole {
+		r.name = fmt.Sprintf("%s convolution of block %d", name, s.index)
+		return r
+	}
+	in := x
+	op, err := after(x, true, fmt.Sprintf("block %d", s.index))
 	if err != nil {
 		return b, nil, err
 	}
-	in := x
-	if op.code == opConv {
-		c, out, err := m.conv(x, expandRole)
+	// Where nothing is to be expanded, files differ.
+	if s.expansion > 1 || op.code == opConv {
+		c, y, err := readConv(x, role("expand", convRole{
+			code: opConv, kernel: 1, stride: 1, channels: x.shape[3] * s.expansion, active: true, shared: true,
+		}))
 		if err != nil {
 			return b, nil, err
 		}
-		b.Expand, in = &c, out
-	} else if !isFirst {
-		return b, nil, op.errorf("where a MobileNetV2 has a 1x1 convolution: only its first block may go without one that expands")
+		b.Expand, in = &c, y
 	}
-	role := depthwiseRole
-	role.shared = b.Expand == nil
-	mid, out := in, in
-	if b.Depthwise, mid, err = m.conv(in, role); err != nil {
+	if b.Depthwise, out, err = readConv(in, role("depthwise", convRole{
+		code: opDepthwise, kernel: 3, stride: s.stride, active: true, shared: in == x,
+	})); err != nil {
 		return b, nil, err
 	}
-	if b.Project, out, err = m.conv(mid, projectRole); err != nil {
+	project := convRole{code: opConv, kernel: 1, stride: 1}
+	if s.repeat {
+		project.channels = x.shape[3]
+	}
+	if b.Project, out, err = readConv(out, role("project", project)); err != nil {
 		return b, nil, err
+	}
+	if s.stride != 1 || x.shape[3] != out.shape[3] {
+		return b, out, nil
 	}
 	add := joins(x, out)
 	if add == nil {
-		return b, out, nil
+		return b, nil, out.producer.errorf("the input of block %d is not added to it, although both have the same shape", s.index)
 	}
-	sum, out, err := m.add(add, x, out)
-	b.Residual = &sum
+	b.Residual = new(mnv2.Add)
+	out, err = readAdd(b.Residual, add, x, out)
 	return b, out, err
-}
-
-// expands says whether a depthwise convolution follows op, padded or not.
-func expands(op *operator) bool {
-	if len(op.outputs) != 1 || op.outputs[0] == nil {
-		return false
-	}
-	for _, next := range op.outputs[0].consumers {
-		switch next.code {
-		case opDepthwise, opPad, opPadV2:
-			return true
-		}
-	}
-	return false
 }
 
 // joins gives the addition of x and y, nil if there is none.
@@ -188,38 +206,41 @@ func joins(x, y *tensor) *operator {
 	return nil
 }
 
-// after gives the one operator that reads t. Where residual is set, an
-// addition may read it too. What a MobileNetV2 would have there is for the
-// message.
+// after gives the one operator that computes with t. Where residual is set, an
+// addition may read it too, and always what only asks for its shape. What a
+// MobileNetV2 would have there is for the message.
 func after(t *tensor, residual bool, what string) (*operator, error) {
 	var next *operator
 	for _, op := range t.consumers {
 		switch {
-		case residual && op.code == opAdd:
+		case residual && op.code == opAdd, op.code == opShape:
 		case next != nil:
 			return nil, op.errorf("reads tensor %q, which in a MobileNetV2 only %v would read", t.name(), next)
 		default:
 			next = op
 		}
 	}
-	if next == nil && residual && len(t.consumers) > 0 {
+	switch {
+	case next != nil:
+		return next, nil
+	case len(t.consumers) > 0:
 		return nil, t.consumers[0].errorf("where a MobileNetV2 has %s", what)
-	}
-	if next == nil {
-		if t.producer == nil {
-			return nil, t.errorf("nothing reads it; a MobileNetV2 goes on with %s", what)
-		}
+	case t.producer != nil:
 		return nil, t.producer.errorf("nothing follows; a MobileNetV2 goes on with %s", what)
 	}
-	return next, nil
+	return nil, t.errorf("nothing reads it; a MobileNetV2 goes on with %s", what)
 }
 
-// take marks the operator as part of the network and gives its one output.
-func (op *operator) take() (*tensor, error) {
+// take makes the operator, whose first input must be x, part of the network
+// and gives its output.
+func (op *operator) take(x *tensor) (*tensor, error) {
 	if op.seen {
 		return nil, op.errorf("the graph runs in a circle through it")
 	}
 	op.seen = true
+	if op.input(0) != x {
+		return nil, op.errorf("tensor %q must be its first input", x.name())
+	}
 	if len(op.outputs) != 1 || op.outputs[0] == nil {
 		return nil, op.errorf("%d outputs; it must have one", len(op.outputs))
 	}
@@ -227,22 +248,18 @@ func (op *operator) take() (*tensor, error) {
 }
 
 // pass takes an operator that changes no values, only their form or scale.
-func (op *operator) pass() (*tensor, error) {
-	in := op.input(0)
-	if in == nil {
-		return nil, op.errorf("no input")
-	}
-	out, err := op.take()
+func (op *operator) pass(x *tensor) (*tensor, error) {
+	out, err := op.take(x)
 	if err != nil {
 		return nil, err
 	}
-	n, err := in.elements()
+	n, err := x.elements()
 	if err != nil {
-		return nil, op.errorf("%w", err)
+		return nil, op.errorf("input: %w", err)
 	}
 	got, err := out.elements()
 	if err != nil {
-		return nil, op.errorf("%w", err)
+		return nil, op.errorf("output: %w", err)
 	}
 	if n != got {
 		return nil, op.errorf("%d values in, %d out", n, got)
@@ -250,75 +267,77 @@ func (op *operator) pass() (*tensor, error) {
 	return out, nil
 }
 
-// end reads the head: the mean, the classifier, if any, and what only changes
-// the form of the result.
-func (m *model) end(net *mnv2.Network, x *tensor) error {
-	x, err := m.pool(net, x)
+// reshape takes a RESHAPE or SQUEEZE. Where the size of a batch was left open,
+// operators compute the shape; what comes of them is in the file too.
+func (op *operator) reshape(x *tensor) (*tensor, error) {
+	out, err := op.pass(x)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	embedding := net.Embedding
+	if shape := op.input(1); shape != nil {
+		shape.seeOrigins()
+	}
+	if q, err := x.activation(); err == nil {
+		if r, err := out.activation(); err != nil || q != r {
+			return nil, op.errorf("its output is not quantized as its input is")
+		}
+	}
+	return out, nil
+}
+
+// seeOrigins makes all that computes t from a tensor's shape part of the
+// network.
+func (t *tensor) seeOrigins() {
+	op := t.producer
+	if op == nil || op.seen {
+		return
+	}
+	op.seen = true
+	if op.code == opShape {
+		return
+	}
+	for _, in := range op.inputs {
+		if in != nil {
+			in.seeOrigins()
+		}
+	}
+}
+
+// end reads what comes behind the mean: the classifier, if any, and what only
+// changes the form of the result.
+func (m *model) end(net *mnv2.Network, x *tensor) error {
 	final := false // behind the last layer that computes
 	for len(x.consumers) > 0 {
-		op, err := after(x, false, "one operator")
+		op, err := after(x, false, "the end, or a classifier")
 		if err != nil {
 			return err
 		}
-		in := x
 		switch op.code {
 		case opFullyConnected, opConv:
 			if final || net.Classifier != nil {
 				return op.errorf("another layer behind the end of a MobileNetV2")
 			}
-			if net.Classifier, x, err = m.classifier(x, op); err != nil {
-				return err
-			}
+			net.Classifier, x, err = readClassifier(op, x)
 		case opReshape, opSqueeze:
-			if x, err = op.pass(); err != nil {
-				return err
-			}
-			if net.Classifier == nil && !final {
-				if q, err := x.activation(); err != nil || q != embedding {
-					return op.errorf("its output is not quantized as its input is")
-				}
-			}
+			x, err = op.reshape(x)
 		case opSoftmax:
 			if net.Classifier == nil {
 				return op.errorf("there is no classifier before it")
 			}
 			final = true
-			if x, err = m.softmax(op); err != nil {
-				return err
-			}
+			x, err = readSoftmax(op, x)
 		case opQuantize, opDequantize:
 			final = true
-			if x, err = op.pass(); err != nil {
-				return err
-			}
+			x, err = op.pass(x)
 		default:
-			return op.errorf("not at the end of a MobileNetV2, which has a classifier there, or a softmax")
+			return op.errorf("where a MobileNetV2 ends, or has a classifier or a softmax")
 		}
-		if x == in {
-			return op.errorf("its output is its input")
-		}
-	}
-	for _, out := range m.outputs {
-		if out == x {
-			return nil
+		if err != nil {
+			return err
 		}
 	}
-	return x.producer.errorf("its result is not an output of the graph, and nothing else follows")
-}
-
-func (m *model) softmax(op *operator) (*tensor, error) {
-	t, err := op.options(schema.BuiltinOptionsSoftmaxOptions)
-	if err != nil {
-		return nil, err
+	if !slices.Contains(m.outputs, x) {
+		return x.producer.errorf("nothing follows, and its result is no output of the graph")
 	}
-	var o schema.SoftmaxOptions
-	o.Init(t.Bytes, t.Pos)
-	if b := o.Beta(); b != 1 {
-		return nil, op.errorf("beta %v; it must be 1", b)
-	}
-	return op.pass()
+	return nil
 }

@@ -1,9 +1,7 @@
 package tflite
 
 import (
-	"fmt"
-
-	flatbuffers "github.com/google/flatbuffers/go"
+	"slices"
 
 	"tarsier/mnv2"
 	"tarsier/mnv2/tflite/internal/schema"
@@ -16,35 +14,17 @@ const maxActivation = 1 << 26
 
 // A convRole is what a convolution must be at its place in the network.
 type convRole struct {
-	name    string
-	code    schema.BuiltinOperator
-	kernel  int
-	strides [2]int // smallest and largest
-	active  bool   // followed by ReLU6; else linear
-	shared  bool   // its input is a block's, which the residual addition may read too
+	name     string
+	code     schema.BuiltinOperator
+	kernel   int
+	stride   int
+	channels int  // of its output; 0: any number
+	active   bool // followed by ReLU6; else linear
+	shared   bool // its input is a block's, which the residual addition may read too
 }
 
-var (
-	firstRole     = convRole{name: "first convolution", code: opConv, kernel: 3, strides: [2]int{2, 2}, active: true}
-	expandRole    = convRole{name: "expand convolution", code: opConv, kernel: 1, strides: [2]int{1, 1}, active: true, shared: true}
-	depthwiseRole = convRole{name: "depthwise convolution", code: opDepthwise, kernel: 3, strides: [2]int{1, 2}, active: true}
-	projectRole   = convRole{name: "project convolution", code: opConv, kernel: 1, strides: [2]int{1, 1}}
-	lastRole      = convRole{name: "last convolution", code: opConv, kernel: 1, strides: [2]int{1, 1}, active: true, shared: true}
-)
-
-// convOptions is what CONV_2D and DEPTHWISE_CONV_2D have in common.
-type convOptions interface {
-	Init(buf []byte, i flatbuffers.UOffsetT)
-	Padding() schema.Padding
-	StrideW() int32
-	StrideH() int32
-	DilationWFactor() int32
-	DilationHFactor() int32
-	FusedActivationFunction() schema.ActivationFunctionType
-}
-
-// conv reads the convolution, and the PAD before it, whose input is x.
-func (m *model) conv(x *tensor, role convRole) (mnv2.Conv, *tensor, error) {
+// readConv reads the convolution, and the PAD before it, whose input is x.
+func readConv(x *tensor, role convRole) (mnv2.Conv, *tensor, error) {
 	fail := func(err error) (mnv2.Conv, *tensor, error) { return mnv2.Conv{}, nil, err }
 	op, err := after(x, role.shared, "the "+role.name)
 	if err != nil {
@@ -52,7 +32,7 @@ func (m *model) conv(x *tensor, role convRole) (mnv2.Conv, *tensor, error) {
 	}
 	var pad mnv2.Padding
 	if (op.code == opPad || op.code == opPadV2) && role.kernel > 1 {
-		if pad, x, err = m.pad(op); err != nil {
+		if pad, x, err = readPad(op, x); err != nil {
 			return fail(err)
 		}
 		if op, err = after(x, false, "the "+role.name); err != nil {
@@ -62,74 +42,92 @@ func (m *model) conv(x *tensor, role convRole) (mnv2.Conv, *tensor, error) {
 	if op.code != role.code {
 		return fail(op.errorf("where a MobileNetV2 has the %s (%s)", role.name, kindOf(role.code)))
 	}
-	out, err := op.take()
+	out, err := op.take(x)
 	if err != nil {
 		return fail(err)
 	}
-	if op.input(0) != x {
-		return fail(op.errorf("tensor %q is not its first input", x.name()))
+	o, err := op.convOptions()
+	if err != nil {
+		return fail(err)
 	}
 	w := op.input(1)
-	if w == nil {
-		return fail(op.errorf("no weights"))
+	if w == nil || len(w.shape) != 4 || len(x.shape) != 4 {
+		return fail(op.errorf("its input and weights must have 4 dimensions"))
 	}
-	var o convOptions = new(schema.Conv2DOptions)
-	typ, channels := schema.BuiltinOptionsConv2DOptions, 0
+	if err := role.check(op, o, w.shape); err != nil {
+		return fail(err)
+	}
+	c := mnv2.Conv{Name: out.name(), Kernel: role.kernel, Stride: role.stride, In: x.shape[3], Out: w.shape[0]}
+	dim, want := 0, []int{c.Out, c.Kernel, c.Kernel, c.In}
 	if role.code == opDepthwise {
-		o, typ, channels = new(schema.DepthwiseConv2DOptions), schema.BuiltinOptionsDepthwiseConv2DOptions, 3
+		c.Depthwise, c.Out = true, c.In
+		dim, want = 3, []int{1, c.Kernel, c.Kernel, c.In}
 	}
-	t, err := op.options(typ)
+	if !slices.Equal(w.shape, want) {
+		return fail(op.errorf("weights of shape %v; for %d input channels it must be %v", w.shape, c.In, want))
+	}
+	if role.channels != 0 && c.Out != role.channels {
+		return fail(op.errorf("%d output channels; the %s has %d", c.Out, role.name, role.channels))
+	}
+	padded := x.shape[1]
+	around, err := padding(op, o.Padding(), padded, role)
 	if err != nil {
 		return fail(err)
 	}
-	o.Init(t.Bytes, t.Pos)
-	if len(x.shape) != 4 || len(w.shape) != 4 {
-		return fail(op.errorf("input of shape %v, weights of shape %v; both must have 4 dimensions", x.shape, w.shape))
+	c.Pad = mnv2.Padding{Before: pad.Before + around.Before, After: pad.After + around.After}
+	if c.Pad.Before > 1 || c.Pad.After > 1 {
+		return fail(op.errorf("padded by %d before and %d after; a MobileNetV2 pads by 1 at most", c.Pad.Before, c.Pad.After))
 	}
-	stride := int(o.StrideH())
-	switch {
-	case o.StrideW() != o.StrideH() || stride < role.strides[0] || stride > role.strides[1]:
-		return fail(op.errorf("stride %dx%d; the %s of a MobileNetV2 has %s", o.StrideH(), o.StrideW(), role.name, role.strideNames()))
-	case o.DilationWFactor() != 1 || o.DilationHFactor() != 1:
-		return fail(op.errorf("dilation %dx%d; a MobileNetV2 has none", o.DilationHFactor(), o.DilationWFactor()))
-	case w.shape[1] != role.kernel || w.shape[2] != role.kernel:
-		return fail(op.errorf("kernel %dx%d; the %s of a MobileNetV2 has %dx%d", w.shape[1], w.shape[2], role.name, role.kernel, role.kernel))
-	}
-	c := mnv2.Conv{
-		Name: out.name(), Kernel: role.kernel, Stride: stride,
-		In: x.shape[3], Out: w.shape[channels], Depthwise: role.code == opDepthwise,
-	}
-	want := c.In
-	if c.Depthwise {
-		want = 1
-	}
-	if got := w.shape[3-channels]; got != want || c.Depthwise && c.Out != c.In {
-		return fail(op.errorf("weights of shape %v for %d input channels", w.shape, c.In))
-	}
-	size := x.shape[1]
-	if c.Pad, err = padding(op, o.Padding(), pad, size, role.kernel, stride); err != nil {
-		return fail(err)
-	}
-	// x is padded already where a PAD came before.
-	n := (size+c.Pad.Before+c.Pad.After-pad.Before-pad.After-role.kernel)/stride + 1
+	n := (padded+around.Before+around.After-c.Kernel)/c.Stride + 1
 	if err := op.checkOutput(out, []int{1, n, n, c.Out}); err != nil {
 		return fail(err)
 	}
-	act := o.FusedActivationFunction()
-	if err := weigh(op, x, out, w, op.input(2), channels, act, &c); err != nil {
+	if err := weigh(op, x, out, dim, o.FusedActivationFunction(), &c); err != nil {
 		return fail(err)
 	}
-	if err := role.checkActivation(op, act, c.Output); err != nil {
-		return fail(err)
-	}
-	return c, out, nil
+	return c, out, role.checkActivation(op, o.FusedActivationFunction(), c.Output)
 }
 
-func (r convRole) strideNames() string {
-	if r.strides[0] == r.strides[1] {
-		return fmt.Sprint(r.strides[0])
+// convOptions is what CONV_2D and DEPTHWISE_CONV_2D have in common.
+type convOptions interface {
+	Padding() schema.Padding
+	StrideW() int32
+	StrideH() int32
+	DilationWFactor() int32
+	DilationHFactor() int32
+	FusedActivationFunction() schema.ActivationFunctionType
+}
+
+func (op *operator) convOptions() (convOptions, error) {
+	if op.code == opDepthwise {
+		t, err := op.options(schema.BuiltinOptionsDepthwiseConv2DOptions)
+		if err != nil {
+			return nil, err
+		}
+		var o schema.DepthwiseConv2DOptions
+		o.Init(t.Bytes, t.Pos)
+		return &o, nil
 	}
-	return fmt.Sprintf("%d or %d", r.strides[0], r.strides[1])
+	t, err := op.options(schema.BuiltinOptionsConv2DOptions)
+	if err != nil {
+		return nil, err
+	}
+	var o schema.Conv2DOptions
+	o.Init(t.Bytes, t.Pos)
+	return &o, nil
+}
+
+// check compares a convolution's kernel, stride and dilation with the role's.
+func (r convRole) check(op *operator, o convOptions, weights []int) error {
+	switch h, w := o.StrideH(), o.StrideW(); {
+	case int64(h) != int64(r.stride) || int64(w) != int64(r.stride):
+		return op.errorf("stride %dx%d; the %s of a MobileNetV2 has %d", h, w, r.name, r.stride)
+	case o.DilationHFactor() != 1 || o.DilationWFactor() != 1:
+		return op.errorf("dilation %dx%d; a MobileNetV2 has none", o.DilationHFactor(), o.DilationWFactor())
+	case weights[1] != r.kernel || weights[2] != r.kernel:
+		return op.errorf("kernel %dx%d; the %s of a MobileNetV2 has %dx%d", weights[1], weights[2], r.name, r.kernel, r.kernel)
+	}
+	return nil
 }
 
 // checkActivation tells a MobileNetV2 by its activations. Old files fold the
@@ -145,22 +143,17 @@ func (r convRole) checkActivation(op *operator, act schema.ActivationFunctionTyp
 	return nil
 }
 
-// padding adds what SAME means to the zeros that a PAD has put around.
-func padding(op *operator, kind schema.Padding, pad mnv2.Padding, padded, kernel, stride int) (mnv2.Padding, error) {
-	if kind != schema.PaddingVALID && kind != schema.PaddingSAME {
-		return pad, op.errorf("%v", kind)
+// padding gives what SAME or VALID puts around an input of size pixels.
+func padding(op *operator, kind schema.Padding, size int, r convRole) (mnv2.Padding, error) {
+	switch {
+	case kind == schema.PaddingSAME:
+		return samePadding(size, r.kernel, r.stride), nil
+	case kind != schema.PaddingVALID:
+		return mnv2.Padding{}, op.errorf("padding %v; only SAME and VALID are known", kind)
+	case size < r.kernel:
+		return mnv2.Padding{}, op.errorf("an input of %dx%d is smaller than the kernel", size, size)
 	}
-	if kind == schema.PaddingSAME {
-		same := samePadding(padded, kernel, stride)
-		pad.Before += same.Before
-		pad.After += same.After
-	} else if padded < kernel {
-		return pad, op.errorf("an input of %dx%d is smaller than the kernel", padded, padded)
-	}
-	if pad.Before > 1 || pad.After > 1 {
-		return pad, op.errorf("padded by %d before and %d after; a MobileNetV2 pads by 1 at most", pad.Before, pad.After)
-	}
-	return pad, nil
+	return mnv2.Padding{}, nil
 }
 
 // samePadding is what SAME means: as many outputs as strides fit in, and the
@@ -171,16 +164,16 @@ func samePadding(size, kernel, stride int) mnv2.Padding {
 	return mnv2.Padding{Before: total / 2, After: total - total/2}
 }
 
-// pad reads a PAD of height and width.
-func (m *model) pad(op *operator) (mnv2.Padding, *tensor, error) {
+// readPad reads a PAD of height and width.
+func readPad(op *operator, x *tensor) (mnv2.Padding, *tensor, error) {
 	fail := func(err error) (mnv2.Padding, *tensor, error) { return mnv2.Padding{}, nil, err }
-	out, err := op.take()
+	out, err := op.take(x)
 	if err != nil {
 		return fail(err)
 	}
-	x, amounts := op.input(0), op.input(1)
-	if x == nil || amounts == nil || len(x.shape) != 4 {
-		return fail(op.errorf("its inputs must be a tensor of 4 dimensions and the paddings"))
+	amounts := op.input(1)
+	if amounts == nil {
+		return fail(op.errorf("no paddings"))
 	}
 	v, err := amounts.ints()
 	if err != nil {
@@ -232,11 +225,7 @@ func padsWithZero(op *operator, x *tensor) error {
 // checkOutput compares the shape that the file states with the one that
 // follows from the operator.
 func (op *operator) checkOutput(out *tensor, want []int) error {
-	same := len(out.shape) == len(want)
-	for i := range want {
-		same = same && out.shape[i] == want[i]
-	}
-	if !same {
+	if !slices.Equal(out.shape, want) {
 		return op.errorf("output of shape %v; it must be %v", out.shape, want)
 	}
 	if err := checkActivation(out); err != nil {
@@ -255,46 +244,48 @@ func checkActivation(t *tensor) error {
 	return nil
 }
 
-// add reads the residual addition of a block's input and its projection.
-func (m *model) add(op *operator, x, y *tensor) (mnv2.Add, *tensor, error) {
-	fail := func(err error) (mnv2.Add, *tensor, error) { return mnv2.Add{}, nil, err }
-	out, err := op.take()
+// readAdd reads the residual addition of a block's input x and its projection y.
+func readAdd(sum *mnv2.Add, op *operator, x, y *tensor) (*tensor, error) {
+	out, err := op.take(op.inputs[0])
 	if err != nil {
-		return fail(err)
+		return nil, err
 	}
 	t, err := op.options(schema.BuiltinOptionsAddOptions)
 	if err != nil {
-		return fail(err)
+		return nil, err
 	}
 	var o schema.AddOptions
 	o.Init(t.Bytes, t.Pos)
-	if fmt.Sprint(x.shape) != fmt.Sprint(y.shape) {
-		return fail(op.errorf("adds shapes %v and %v", x.shape, y.shape))
+	if !slices.Equal(x.shape, y.shape) {
+		return nil, op.errorf("adds shapes %v and %v", x.shape, y.shape)
 	}
 	if err := op.checkOutput(out, x.shape); err != nil {
-		return fail(err)
+		return nil, err
 	}
-	sum := mnv2.Add{Name: out.name()}
+	sum.Name = out.name()
 	a, err := x.activation()
 	if err != nil {
-		return fail(op.errorf("input: %w", err))
+		return nil, op.errorf("input: %w", err)
 	}
 	b, err := y.activation()
 	if err != nil {
-		return fail(op.errorf("input: %w", err))
+		return nil, op.errorf("input: %w", err)
 	}
 	if sum.Output, err = out.activation(); err != nil {
-		return fail(op.errorf("output: %w", err))
+		return nil, op.errorf("output: %w", err)
 	}
 	if x.Type() != out.Type() || y.Type() != out.Type() {
-		return fail(op.errorf("inputs %v and %v, output %v; they must be of one type", x.Type(), y.Type(), out.Type()))
+		return nil, op.errorf("inputs %v and %v, output %v; they must be of one type", x.Type(), y.Type(), out.Type())
 	}
 	if r := max(a.Scale/sum.Output.Scale, b.Scale/sum.Output.Scale); !(r >= minAddRatio && r < maxAddRatio) {
-		return fail(op.errorf("scales %v and %v to %v; their largest ratio must be in %v..%v",
-			a.Scale, b.Scale, sum.Output.Scale, float32(minAddRatio), maxAddRatio))
+		return nil, op.errorf("scales %v and %v to %v; their largest ratio must be in %v..%v",
+			a.Scale, b.Scale, sum.Output.Scale, float32(minAddRatio), maxAddRatio)
 	}
-	sum.Min, sum.Max, err = clamp(op, o.FusedActivationFunction(), sum.Output)
-	return sum, out, err
+	var known bool
+	if sum.Min, sum.Max, known = clamp(o.FusedActivationFunction(), sum.Output); !known {
+		return nil, op.errorf("activation %v; only NONE, RELU and RELU6 are known", o.FusedActivationFunction())
+	}
+	return out, nil
 }
 
 // What the fixed-point addition can represent, as in XNNPACK.
@@ -303,33 +294,30 @@ const (
 	maxAddRatio = 256
 )
 
-// pool reads the mean over height and width.
-func (m *model) pool(net *mnv2.Network, x *tensor) (*tensor, error) {
+// readMean reads the mean over height and width.
+func readMean(net *mnv2.Network, x *tensor) (*tensor, error) {
 	op, err := after(x, false, "the mean over height and width")
 	if err != nil {
 		return nil, err
 	}
-	out, err := op.take()
+	if op.code != opMean && op.code != opAveragePool {
+		return nil, op.errorf("where a MobileNetV2 has the mean over height and width (mean or average_pool_2d)")
+	}
+	out, err := op.take(x)
 	if err != nil {
 		return nil, err
 	}
-	if op.input(0) != x {
-		return nil, op.errorf("tensor %q is not its first input", x.name())
-	}
 	size, channels := x.shape[1], x.shape[3]
-	switch op.code {
-	case opMean:
+	if op.code == opMean {
 		err = checkMean(op)
-	case opAveragePool:
+	} else {
 		err = checkAveragePool(op, size)
-	default:
-		err = op.errorf("where a MobileNetV2 has the mean over height and width (mean or average_pool_2d)")
 	}
 	if err != nil {
 		return nil, err
 	}
 	want := []int{1, 1, 1, channels}
-	if len(out.shape) == 2 {
+	if len(out.shape) == 2 { // without "keep_dims"
 		want = []int{1, channels}
 	}
 	if err := op.checkOutput(out, want); err != nil {
@@ -340,6 +328,9 @@ func (m *model) pool(net *mnv2.Network, x *tensor) (*tensor, error) {
 	}
 	if net.Embedding, err = out.activation(); err != nil {
 		return nil, op.errorf("output: %w", err)
+	}
+	if op.code == opAveragePool && net.Embedding != net.Last.Output {
+		return nil, op.errorf("its output is not quantized as its input is")
 	}
 	return out, checkRatio(op, net.Last.Output.Scale, 1, net.Embedding.Scale)
 }
@@ -353,17 +344,14 @@ func checkMean(op *operator) error {
 	if err != nil {
 		return op.errorf("axes: %w", err)
 	}
-	var seen [4]bool
-	for _, a := range v {
-		if a < 0 {
-			a += 4
+	sorted := make([]int32, len(v))
+	for i, a := range v {
+		if sorted[i] = a; a < 0 {
+			sorted[i] += 4
 		}
-		if a != 1 && a != 2 {
-			return op.errorf("axes %v; the mean of a MobileNetV2 is over height and width, [1 2]", v)
-		}
-		seen[a] = true
 	}
-	if !seen[1] || !seen[2] {
+	slices.Sort(sorted)
+	if !slices.Equal(slices.Compact(sorted), []int32{1, 2}) {
 		return op.errorf("axes %v; the mean of a MobileNetV2 is over height and width, [1 2]", v)
 	}
 	return nil
@@ -385,57 +373,74 @@ func checkAveragePool(op *operator, size int) error {
 	return nil
 }
 
-// classifier reads the fully connected layer, or 1x1 convolution, whose input
-// is x.
-func (m *model) classifier(x *tensor, op *operator) (*mnv2.Conv, *tensor, error) {
+// readClassifier reads the fully connected layer, or the 1x1 convolution that
+// is the same, whose input is x.
+func readClassifier(op *operator, x *tensor) (*mnv2.Conv, *tensor, error) {
 	fail := func(err error) (*mnv2.Conv, *tensor, error) { return nil, nil, err }
-	out, err := op.take()
+	out, err := op.take(x)
 	if err != nil {
 		return fail(err)
 	}
-	w := op.input(1)
-	if op.input(0) != x || w == nil {
-		return fail(op.errorf("its first input must be tensor %q, its second the weights", x.name()))
-	}
-	n, err := x.elements()
+	act, err := classifierActivation(op)
 	if err != nil {
-		return fail(op.errorf("%w", err))
-	}
-	var act schema.ActivationFunctionType
-	shape := []int{1, 1} // of the weights, without channels
-	if op.code == opConv {
-		t, err := op.options(schema.BuiltinOptionsConv2DOptions)
-		if err != nil {
-			return fail(err)
-		}
-		var o schema.Conv2DOptions
-		o.Init(t.Bytes, t.Pos)
-		act = o.FusedActivationFunction()
-		if len(x.shape) != 4 {
-			return fail(op.errorf("input of shape %v; it must have 4 dimensions", x.shape))
-		}
-	} else {
-		t, err := op.options(schema.BuiltinOptionsFullyConnectedOptions)
-		if err != nil {
-			return fail(err)
-		}
-		var o schema.FullyConnectedOptions
-		o.Init(t.Bytes, t.Pos)
-		act = o.FusedActivationFunction()
-		if f := o.WeightsFormat(); f != 0 {
-			return fail(op.errorf("weights format %d; only the default, 0, is known", f))
-		}
-		shape = nil
+		return fail(err)
 	}
 	if act != schema.ActivationFunctionTypeNONE {
 		return fail(op.errorf("activation %v; the classifier of a MobileNetV2 has none", act))
 	}
-	if d := len(w.shape); d != 2+len(shape) || w.shape[d-1] != n || d == 4 && (w.shape[1] != 1 || w.shape[2] != 1) {
-		return fail(op.errorf("weights of shape %v for %d inputs", w.shape, n))
+	n, err := x.elements()
+	if err != nil {
+		return fail(op.errorf("input: %w", err))
 	}
-	c := mnv2.Conv{Name: out.name(), Kernel: 1, Stride: 1, In: n, Out: w.shape[0]}
+	w := op.input(1)
+	if w == nil || len(w.shape) == 0 {
+		return fail(op.errorf("no weights"))
+	}
+	c := &mnv2.Conv{Name: out.name(), Kernel: 1, Stride: 1, In: n, Out: w.shape[0]}
+	want := []int{c.Out, c.In}
+	if op.code == opConv {
+		want = []int{c.Out, 1, 1, c.In}
+	}
+	if !slices.Equal(w.shape, want) {
+		return fail(op.errorf("weights of shape %v; for %d inputs it must be %v", w.shape, n, want))
+	}
 	if got, err := out.elements(); err != nil || got != c.Out {
 		return fail(op.errorf("output of shape %v for %d classes", out.shape, c.Out))
 	}
-	return &c, out, weigh(op, x, out, w, op.input(2), 0, act, &c)
+	return c, out, weigh(op, x, out, 0, act, c)
+}
+
+func classifierActivation(op *operator) (schema.ActivationFunctionType, error) {
+	if op.code == opConv {
+		o, err := op.convOptions()
+		if err != nil {
+			return 0, err
+		}
+		return o.FusedActivationFunction(), nil
+	}
+	t, err := op.options(schema.BuiltinOptionsFullyConnectedOptions)
+	if err != nil {
+		return 0, err
+	}
+	var o schema.FullyConnectedOptions
+	o.Init(t.Bytes, t.Pos)
+	if f := o.WeightsFormat(); f != 0 {
+		return 0, op.errorf("weights in format %d; only the plain one, 0, is known", f)
+	}
+	return o.FusedActivationFunction(), nil
+}
+
+// readSoftmax takes the SOFTMAX whose input is x. It is not run: the scores are
+// made from the logits, which are finer than its 256 steps.
+func readSoftmax(op *operator, x *tensor) (*tensor, error) {
+	t, err := op.options(schema.BuiltinOptionsSoftmaxOptions)
+	if err != nil {
+		return nil, err
+	}
+	var o schema.SoftmaxOptions
+	o.Init(t.Bytes, t.Pos)
+	if b := o.Beta(); b != 1 {
+		return nil, op.errorf("beta %v; it must be 1", b)
+	}
+	return op.pass(x)
 }

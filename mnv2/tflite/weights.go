@@ -12,9 +12,10 @@ import (
 // maxRequantize bounds s_in * w / s_out, as XNNPACK does.
 const maxRequantize = 256
 
-// weigh fills in the numbers of a convolution or fully connected layer, whose
-// weights have the output channels in dimension dim.
-func weigh(op *operator, x, out, w, bias *tensor, dim int, act schema.ActivationFunctionType, c *mnv2.Conv) error {
+// weigh fills in the numbers of the convolution or fully connected layer c,
+// whose weights have the output channels in dimension dim.
+func weigh(op *operator, x, out *tensor, dim int, act schema.ActivationFunctionType, c *mnv2.Conv) error {
+	w, bias := op.input(1), op.input(2)
 	in, err := x.activation()
 	if err != nil {
 		return op.errorf("input: %w", err)
@@ -25,8 +26,9 @@ func weigh(op *operator, x, out, w, bias *tensor, dim int, act schema.Activation
 	if x.Type() != out.Type() || x.Type() != w.Type() {
 		return op.errorf("input %v, weights %v, output %v; all must be INT8 or all UINT8", x.Type(), w.Type(), out.Type())
 	}
-	if c.Min, c.Max, err = clamp(op, act, c.Output); err != nil {
-		return err
+	var known bool
+	if c.Min, c.Max, known = clamp(act, c.Output); !known {
+		return op.errorf("activation %v; only NONE, RELU and RELU6 are known", act)
 	}
 	data, err := w.bytes(1)
 	if err != nil {
@@ -163,17 +165,17 @@ func checkRatio(op *operator, in, w, out float32) error {
 	return nil
 }
 
-// clamp gives the range that an activation function leaves of an output.
-func clamp(op *operator, act schema.ActivationFunctionType, q mnv2.Quantization) (lo, hi int8, err error) {
-	zero := int8(q.Zero)
+// clamp gives the range that an activation function leaves of an output; ok is
+// false for a function that no MobileNetV2 has.
+func clamp(act schema.ActivationFunctionType, q mnv2.Quantization) (lo, hi int8, ok bool) {
 	switch act {
 	case schema.ActivationFunctionTypeNONE:
-		return -128, 127, nil
+		return -128, 127, true
 	case schema.ActivationFunctionTypeRELU:
-		return zero, 127, nil
+		return int8(q.Zero), 127, true
 	case schema.ActivationFunctionTypeRELU6:
 		top := math.RoundToEven(float64(6 / q.Scale))
-		return zero, int8(min(float64(q.Zero)+top, 127)), nil
+		return int8(q.Zero), int8(min(float64(q.Zero)+top, 127)), true
 	}
-	return 0, 0, op.errorf("activation %v; only NONE, RELU and RELU6 are known", act)
+	return 0, 0, false
 }

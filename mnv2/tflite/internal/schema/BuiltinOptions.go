@@ -16,6 +16,7 @@ const (
 	BuiltinOptionsAddOptions             BuiltinOptions = 11
 	BuiltinOptionsReshapeOptions         BuiltinOptions = 17
 	BuiltinOptionsReducerOptions         BuiltinOptions = 27
+	BuiltinOptionsSqueezeOptions         BuiltinOptions = 30
 )
 
 var EnumNamesBuiltinOptions = map[BuiltinOptions]string{
@@ -28,6 +29,7 @@ var EnumNamesBuiltinOptions = map[BuiltinOptions]string{
 	BuiltinOptionsAddOptions:             "AddOptions",
 	BuiltinOptionsReshapeOptions:         "ReshapeOptions",
 	BuiltinOptionsReducerOptions:         "ReducerOptions",
+	BuiltinOptionsSqueezeOptions:         "SqueezeOptions",
 }
 
 var EnumValuesBuiltinOptions = map[string]BuiltinOptions{
@@ -40,6 +42,7 @@ var EnumValuesBuiltinOptions = map[string]BuiltinOptions{
 	"AddOptions":             BuiltinOptionsAddOptions,
 	"ReshapeOptions":         BuiltinOptionsReshapeOptions,
 	"ReducerOptions":         BuiltinOptionsReducerOptions,
+	"SqueezeOptions":         BuiltinOptionsSqueezeOptions,
 }
 
 func (v BuiltinOptions) String() string {
