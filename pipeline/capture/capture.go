@@ -131,18 +131,19 @@ func (c *Camera) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		c.fail(err)
-		if errors.Is(err, io.EOF) {
-			// To start it over is what loop is for.
-			if s != nil {
-				s.Close()
-				s = nil
-			}
-			<-ctx.Done()
-			return nil
+		end := errors.Is(err, io.EOF)
+		if end && s != nil {
+			s.Close()
+			s = nil
 		}
 		if steady {
 			pause = firstPause
+		}
+		c.fail(err, pause == firstPause)
+		if end {
+			// To start it over is what loop is for.
+			<-ctx.Done()
+			return nil
 		}
 		select {
 		case <-ctx.Done():
@@ -240,11 +241,11 @@ func (c *Camera) seen(at time.Time) {
 	}
 }
 
-// fail notes why there are none. A stream that broke off and is back at once was not away.
-func (c *Camera) fail(err error) {
+// fail notes why there are none. A stream that breaks off once and is back in no time was not away; watch knows when it is not back.
+func (c *Camera) fail(err error, once bool) {
 	c.status.Lock()
 	defer c.status.Unlock()
-	if f := (*wire.Fault)(nil); c.online && (!errors.As(err, &f) || f.Reason == wire.ReasonBroken || f.Reason == wire.ReasonBehind) {
+	if f := (*wire.Fault)(nil); c.online && once && (!errors.As(err, &f) || f.Reason == wire.ReasonBroken || f.Reason == wire.ReasonBehind) {
 		c.opts.Log.Warn("camera interrupted", "err", err)
 		c.err = err
 		return

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -281,7 +282,14 @@ func (s *Session) hear(d *wire.Decoder, m wire.Message) error {
 	switch m := m.(type) {
 	case *wire.Pulse:
 		switch {
-		case m.Pictures == 0 && m.Idle > openTimeout, m.Pictures > 0 && m.Idle > idleTimeout:
+		case m.Pictures == 0 && m.Idle > openTimeout:
+			hint := ""
+			if strings.HasPrefix(s.opts.Source, "gst:") || strings.HasPrefix(s.opts.Source, "csi:") {
+				// OpenCV waits without end for a pipeline that has a part missing.
+				hint = "; try the pipeline with gst-launch-1.0: a part of it may be misspelt or not installed"
+			}
+			return fmt.Errorf("%s: no first picture for %v%s", Redact(s.opts.Source), m.Idle.Round(time.Second), hint)
+		case m.Pictures > 0 && m.Idle > idleTimeout:
 			return fmt.Errorf("%s: no picture for %v", Redact(s.opts.Source), m.Idle.Round(100*time.Millisecond))
 		case m.Pictures > 0:
 			s.arrives(time.Now().Add(-m.Idle))

@@ -53,13 +53,14 @@ func filterStderr() (*stderrFilter, error) {
 	return f, nil
 }
 
+// name puts the camera before every line, for the journal; the daemon knows whose child it hears.
 func (f *stderrFilter) name(camera string) {
+	if os.Getenv("LISTEN_FDS") == "" {
+		return
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.prefix = ""
-	if camera != "" {
-		f.prefix = camera + ": "
-	}
+	f.prefix = camera + ": "
 }
 
 // printf writes a line of our own.

@@ -344,7 +344,7 @@ func (s *stream) open() (*gocv.VideoCapture, *wire.Fault) {
 	return nil, fault(reason, "%s: %s%s", s.src.shown, advice, because(lines))
 }
 
-// diagnose finds the kind of failure in what FFmpeg and GStreamer print.
+// diagnose finds the kind of failure in what FFmpeg prints.
 func diagnose(lines []string) (wire.Reason, string) {
 	for _, c := range []struct {
 		reason wire.Reason
@@ -356,7 +356,6 @@ func diagnose(lines []string) (wire.Reason, string) {
 		{wire.ReasonMissing, "nobody answers there; check the address, and that the camera is on", []string{
 			"connection refused", "no route to host", "network is unreachable", "timed out", "failed to resolve", "name or service not known", "temporary failure",
 		}},
-		{wire.ReasonUnusable, "a part of the pipeline is not installed or misspelt", []string{"no element", "syntax error", "no property"}},
 	} {
 		for _, l := range lines {
 			for _, sign := range c.signs {

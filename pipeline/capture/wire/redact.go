@@ -12,7 +12,7 @@ var (
 	// Names that cameras, FFmpeg and GStreamer elements give to what must not be seen, and the value. Some cameras join
 	// parameters with `_` in the path (/user=admin_password=x_channel=1.sdp): there the rest goes too.
 	parameter = regexp.MustCompile(`(?i)(^|[^a-z0-9])((?:user|proxy|http|access|auth|api|private|stream)?[-_]?` +
-		`(?:user(?:name|id)?|usr|uid|login(?:name)?|id|pass(?:word|wd|phrase)?|pwd|pw|token|key|auth|secret|sig(?:nature)?|session(?:id)?)` +
+		`(?:user(?:name|id)?|usr|uid|login(?:name|use|pas)?|id|pass(?:word|wd|phrase)?|pwd|pw|token|key|auth|secret|sig(?:nature)?|session(?:id)?|response)` +
 		`\s?=\s?)("[^"]*"|'[^']*'|[^&\s"'<>]+)`)
 
 	header = regexp.MustCompile(`(?i)((?:basic|bearer)\s+)[a-z0-9+/=._~-]{4,}`)
