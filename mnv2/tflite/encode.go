@@ -3,7 +3,6 @@ package tflite
 import (
 	flatbuffers "github.com/google/flatbuffers/go"
 
-	"tarsier/mnv2"
 	"tarsier/mnv2/tflite/internal/schema"
 )
 
@@ -15,9 +14,9 @@ var int8Version = map[schema.BuiltinOperator]int32{
 }
 
 // file gives the bytes of the graph.
-func (w *writer) file(net *mnv2.Network) []byte {
+func (w *writer) file() []byte {
 	b := flatbuffers.NewBuilder(1 << 20)
-	entries := w.metadata(b, net)
+	entries := w.entries(b)
 	buffers := each(b, w.buffers, func(data []byte) flatbuffers.UOffsetT {
 		var v flatbuffers.UOffsetT
 		if len(data) > 0 {
@@ -32,7 +31,7 @@ func (w *writer) file(net *mnv2.Network) []byte {
 	})
 	codes, operators := w.operators(b)
 	tensors := each(b, w.tensors, func(t newTensor) flatbuffers.UOffsetT { return t.encode(b) })
-	inputs, outputs := int32s(b, []int32{int32(w.input)}), int32s(b, []int32{int32(w.output)})
+	inputs, outputs := int32s(b, w.inputs), int32s(b, w.outputs)
 	schema.SubGraphStart(b)
 	schema.SubGraphAddTensors(b, tensors)
 	schema.SubGraphAddInputs(b, inputs)
@@ -92,11 +91,7 @@ func (t newTensor) encode(b *flatbuffers.Builder) flatbuffers.UOffsetT {
 	name, shape := b.CreateString(t.name), int32s(b, t.shape)
 	var quantization flatbuffers.UOffsetT
 	if len(t.scales) > 0 {
-		schema.QuantizationParametersStartScaleVector(b, len(t.scales))
-		for i := range t.scales {
-			b.PrependFloat32(t.scales[len(t.scales)-1-i])
-		}
-		scales := b.EndVector(len(t.scales))
+		scales := float32s(b, t.scales)
 		schema.QuantizationParametersStartZeroPointVector(b, len(t.scales))
 		for range t.scales {
 			b.PrependInt64(t.zero)
@@ -119,58 +114,65 @@ func (t newTensor) encode(b *flatbuffers.Builder) flatbuffers.UOffsetT {
 	return schema.TensorEnd(b)
 }
 
-// metadata encodes the entries of the file's metadata: the network's name, and
-// its normalization where Read would not come upon it by itself.
-func (w *writer) metadata(b *flatbuffers.Builder, net *mnv2.Network) flatbuffers.UOffsetT {
-	pixels := defaultPixels
-	if w.Legacy || w.Input == Uint8 {
-		pixels = bytePixels(net.Input)
-	}
-	if net.Name == "" && net.Pixels == pixels {
+// metadata adds the entry that leads to the metadata.
+func (w *writer) entries(b *flatbuffers.Builder) flatbuffers.UOffsetT {
+	if w.metadata == nil {
 		return offsets(b, nil)
 	}
-	meta := flatbuffers.NewBuilder(0)
-	var graphs flatbuffers.UOffsetT
-	if net.Pixels != pixels {
-		graphs = normalizationMetadata(meta, net.Pixels)
-	}
-	name := meta.CreateString(net.Name)
-	schema.ModelMetadataStart(meta)
-	schema.ModelMetadataAddName(meta, name)
-	if graphs != 0 {
-		schema.ModelMetadataAddSubgraphMetadata(meta, graphs)
-	}
-	meta.FinishWithFileIdentifier(schema.ModelMetadataEnd(meta), []byte("M001"))
-	buffer := w.buffer(meta.FinishedBytes())
-	entry := b.CreateString(metadataName)
+	buffer := w.buffer(w.metadata)
+	name := b.CreateString(metadataName)
 	schema.MetadataStart(b)
-	schema.MetadataAddName(b, entry)
+	schema.MetadataAddName(b, name)
 	schema.MetadataAddBuffer(b, uint32(buffer))
 	return offsets(b, []flatbuffers.UOffsetT{schema.MetadataEnd(b)})
 }
 
-// normalizationMetadata encodes what metadata says of one graph's only input.
-func normalizationMetadata(b *flatbuffers.Builder, p mnv2.Normalization) flatbuffers.UOffsetT {
-	one := func(v float32) flatbuffers.UOffsetT {
-		b.StartVector(4, 1, 4)
-		b.PrependFloat32(v)
-		return b.EndVector(1)
+// pixels gives the normalization that must be written: none where Read comes
+// upon it by itself.
+func (w *writer) pixels() (mean, std []float32) {
+	p := defaultPixels
+	if w.Legacy || w.Input == Uint8 {
+		p = bytePixels(w.net.Input)
 	}
-	mean, std := one(p.Mean), one(p.Std)
-	schema.NormalizationOptionsStart(b)
-	schema.NormalizationOptionsAddMean(b, mean)
-	schema.NormalizationOptionsAddStd(b, std)
-	options := schema.NormalizationOptionsEnd(b)
-	schema.ProcessUnitStart(b)
-	schema.ProcessUnitAddOptionsType(b, schema.ProcessUnitOptionsNormalizationOptions)
-	schema.ProcessUnitAddOptions(b, options)
-	units := offsets(b, []flatbuffers.UOffsetT{schema.ProcessUnitEnd(b)})
-	schema.TensorMetadataStart(b)
-	schema.TensorMetadataAddProcessUnits(b, units)
-	inputs := offsets(b, []flatbuffers.UOffsetT{schema.TensorMetadataEnd(b)})
-	schema.SubGraphMetadataStart(b)
-	schema.SubGraphMetadataAddInputTensorMetadata(b, inputs)
-	return offsets(b, []flatbuffers.UOffsetT{schema.SubGraphMetadataEnd(b)})
+	if w.net.Pixels == p {
+		return nil, nil
+	}
+	return []float32{w.net.Pixels.Mean}, []float32{w.net.Pixels.Std}
+}
+
+// encodeMetadata gives the bytes of metadata that name the network and say what
+// its pixels stand for; nil where there is nothing to say.
+func encodeMetadata(name string, mean, std []float32) []byte {
+	if name == "" && mean == nil {
+		return nil
+	}
+	b := flatbuffers.NewBuilder(0)
+	var graphs flatbuffers.UOffsetT
+	if mean != nil {
+		m, s := float32s(b, mean), float32s(b, std)
+		schema.NormalizationOptionsStart(b)
+		schema.NormalizationOptionsAddMean(b, m)
+		schema.NormalizationOptionsAddStd(b, s)
+		options := schema.NormalizationOptionsEnd(b)
+		schema.ProcessUnitStart(b)
+		schema.ProcessUnitAddOptionsType(b, schema.ProcessUnitOptionsNormalizationOptions)
+		schema.ProcessUnitAddOptions(b, options)
+		units := offsets(b, []flatbuffers.UOffsetT{schema.ProcessUnitEnd(b)})
+		schema.TensorMetadataStart(b)
+		schema.TensorMetadataAddProcessUnits(b, units)
+		inputs := offsets(b, []flatbuffers.UOffsetT{schema.TensorMetadataEnd(b)})
+		schema.SubGraphMetadataStart(b)
+		schema.SubGraphMetadataAddInputTensorMetadata(b, inputs)
+		graphs = offsets(b, []flatbuffers.UOffsetT{schema.SubGraphMetadataEnd(b)})
+	}
+	n := b.CreateString(name)
+	schema.ModelMetadataStart(b)
+	schema.ModelMetadataAddName(b, n)
+	if graphs != 0 {
+		schema.ModelMetadataAddSubgraphMetadata(b, graphs)
+	}
+	b.FinishWithFileIdentifier(schema.ModelMetadataEnd(b), []byte("M001"))
+	return b.FinishedBytes()
 }
 
 // each encodes a vector of tables.
@@ -186,6 +188,14 @@ func offsets(b *flatbuffers.Builder, list []flatbuffers.UOffsetT) flatbuffers.UO
 	b.StartVector(4, len(list), 4)
 	for i := range list {
 		b.PrependUOffsetT(list[len(list)-1-i])
+	}
+	return b.EndVector(len(list))
+}
+
+func float32s(b *flatbuffers.Builder, list []float32) flatbuffers.UOffsetT {
+	b.StartVector(4, len(list), 4)
+	for i := range list {
+		b.PrependFloat32(list[len(list)-1-i])
 	}
 	return b.EndVector(len(list))
 }

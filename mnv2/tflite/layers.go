@@ -133,11 +133,10 @@ func (r convRole) check(op *operator, o convOptions, weights []int) error {
 // checkActivation tells a MobileNetV2 by its activations. Old files fold the
 // ReLU6 into the range of the output, which then begins at 0.
 func (r convRole) checkActivation(op *operator, act schema.ActivationFunctionType, out mnv2.Quantization) error {
-	none := act == schema.ActivationFunctionTypeNONE
 	switch {
-	case r.active && none && out.Zero != -128:
+	case r.active && act == none && out.Zero != -128:
 		return op.errorf("no activation; the %s of a MobileNetV2 has a ReLU6", r.name)
-	case !r.active && !none:
+	case !r.active && act != none:
 		return op.errorf("activation %v; the %s of a MobileNetV2 has none", act, r.name)
 	}
 	return nil
@@ -367,7 +366,7 @@ func checkAveragePool(op *operator, size int) error {
 	if int(o.FilterHeight()) != size || int(o.FilterWidth()) != size {
 		return op.errorf("a mean over %dx%d; that of a MobileNetV2 is over all %dx%d", o.FilterHeight(), o.FilterWidth(), size, size)
 	}
-	if act := o.FusedActivationFunction(); act != schema.ActivationFunctionTypeNONE {
+	if act := o.FusedActivationFunction(); act != none {
 		return op.errorf("activation %v; the mean of a MobileNetV2 has none", act)
 	}
 	return nil
@@ -385,7 +384,7 @@ func readClassifier(op *operator, x *tensor) (*mnv2.Conv, *tensor, error) {
 	if err != nil {
 		return fail(err)
 	}
-	if act != schema.ActivationFunctionTypeNONE {
+	if act != none {
 		return fail(op.errorf("activation %v; the classifier of a MobileNetV2 has none", act))
 	}
 	n, err := x.elements()

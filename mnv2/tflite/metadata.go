@@ -75,12 +75,13 @@ func single(what string, n int, value func(int) float32) (float32, error) {
 	if n != 1 && n != 3 {
 		return 0, fmt.Errorf("metadata: normalization: %d values of %s; there must be 1 or 3", n, what)
 	}
-	v := value(0)
-	for i := range n {
-		if value(i) != v || math.IsInf(float64(v), 0) {
-			return 0, fmt.Errorf("metadata: normalization: %s of red, green and blue is %v, %v, %v; it must be one finite value",
-				what, value(0), value(1), value(2))
-		}
+	list := make([]float32, n)
+	for i := range list {
+		list[i] = value(i)
 	}
-	return v, nil
+	// NaN is not equal to itself.
+	if v := list[0]; v != list[n-1] || v != list[n/2] || math.IsInf(float64(v), 0) {
+		return 0, fmt.Errorf("metadata: normalization: %s %v; it must be one finite number, the same for red, green and blue", what, list)
+	}
+	return list[0], nil
 }

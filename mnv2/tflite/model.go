@@ -33,6 +33,7 @@ type model struct {
 	outputs   []*tensor
 	pixels    *mnv2.Normalization // from the metadata; nil where it has none
 	name      string              // from the metadata
+	weights   int                 // bytes of them, in all layers so far
 }
 
 // A tensor is an activation or, where its buffer is not empty, a constant.
@@ -183,19 +184,6 @@ func (t *tensor) errorf(format string, args ...any) error {
 	return fmt.Errorf("tensor #%d %q: %w", t.index, t.name(), fmt.Errorf(format, args...))
 }
 
-// constant says whether the tensor's values are in the file.
-func (t *tensor) constant() bool {
-	if t.ExternalBuffer() != 0 {
-		return true
-	}
-	i := t.Buffer()
-	if int64(i) >= int64(len(t.m.buffers)) {
-		return false
-	}
-	b := &t.m.buffers[i]
-	return b.DataLength() > 0 || b.Offset() > 1
-}
-
 // bytes gives a constant's values, size bytes each, as many as its shape says.
 func (t *tensor) bytes(size int) ([]byte, error) {
 	if t.ExternalBuffer() != 0 {
@@ -317,7 +305,7 @@ func (t *tensor) activation() (mnv2.Quantization, error) {
 	case schema.TensorTypeUINT8:
 		shift = 128
 	case schema.TensorTypeFLOAT32, schema.TensorTypeFLOAT16, schema.TensorTypeBFLOAT16:
-		return mnv2.Quantization{}, t.errorf("type %v: the model computes in floating point; quantize it to int8 first", typ)
+		return mnv2.Quantization{}, t.errorf("type %v: the model computes in floating point; it must be quantized to int8, its input and output may stay float", typ)
 	default:
 		return mnv2.Quantization{}, t.errorf("type %v; activations must be INT8 or UINT8", typ)
 	}

@@ -52,38 +52,39 @@ func Load(path string) (*mnv2.Network, error) {
 }
 
 func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	// Asked before the file is opened: to open a pipe would wait for a writer.
+	info, err := os.Stat(path)
 	if err != nil {
-		// The path is in the message already, from Load.
-		var wrapped *os.PathError
-		if errors.As(err, &wrapped) {
-			return nil, wrapped.Err
-		}
-		return nil, err
+		return nil, cause(err)
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, errors.New("not a file but " + describeMode(info.Mode()) + "; name a .tflite file")
+	switch mode := info.Mode(); {
+	case mode.IsDir():
+		return nil, errors.New("a directory; name a .tflite file in it")
+	case !mode.IsRegular():
+		return nil, errors.New("not a regular file")
 	}
 	if err := checkSize(info.Size()); err != nil {
 		return nil, err
 	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, cause(err)
+	}
+	defer f.Close()
 	data := make([]byte, info.Size())
 	if _, err := io.ReadFull(f, data); err != nil {
-		return nil, fmt.Errorf("reading %d bytes: %w", len(data), err)
+		return nil, fmt.Errorf("reading %d bytes: %w", len(data), cause(err))
 	}
 	return data, nil
 }
 
-func describeMode(m os.FileMode) string {
-	if m.IsDir() {
-		return "a directory"
+// cause takes the path from an error, since Load's has it already.
+func cause(err error) error {
+	var p *os.PathError
+	if errors.As(err, &p) {
+		return p.Err
 	}
-	return "a device, pipe or socket"
+	return err
 }
 
 func checkSize(n int64) error {

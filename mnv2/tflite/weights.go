@@ -9,8 +9,10 @@ import (
 	"tarsier/mnv2/tflite/internal/schema"
 )
 
-// maxRequantize bounds s_in * w / s_out, as XNNPACK does.
-const maxRequantize = 256
+const (
+	maxRequantize = 256     // s_in * w / s_out, as in XNNPACK
+	maxChannels   = 1 << 16 // mnv2 runs no more; ImageNet's 21,841 classes are the most that is usual
+)
 
 // weigh fills in the numbers of the convolution or fully connected layer c,
 // whose weights have the output channels in dimension dim.
@@ -27,12 +29,19 @@ func weigh(op *operator, x, out *tensor, dim int, act schema.ActivationFunctionT
 		return op.errorf("input %v, weights %v, output %v; all must be INT8 or all UINT8", x.Type(), w.Type(), out.Type())
 	}
 	var known bool
+	if c.Out > maxChannels {
+		return op.errorf("%d output channels; up to %d can be run", c.Out, maxChannels)
+	}
 	if c.Min, c.Max, known = clamp(act, c.Output); !known {
 		return op.errorf("activation %v; only NONE, RELU and RELU6 are known", act)
 	}
 	data, err := w.bytes(1)
 	if err != nil {
 		return op.errorf("weights: %w", err)
+	}
+	// Tensors may share a buffer, and each that is converted is a copy.
+	if w.m.weights += len(data); w.m.weights > len(w.m.data) {
+		return op.errorf("weights: %w", w.errorf("the layers have more weights than the file has bytes"))
 	}
 	q, err := w.affine(c.Out)
 	if err != nil {
@@ -165,15 +174,21 @@ func checkRatio(op *operator, in, w, out float32) error {
 	return nil
 }
 
+const (
+	none  = schema.ActivationFunctionTypeNONE
+	relu  = schema.ActivationFunctionTypeRELU
+	relu6 = schema.ActivationFunctionTypeRELU6
+)
+
 // clamp gives the range that an activation function leaves of an output; ok is
 // false for a function that no MobileNetV2 has.
 func clamp(act schema.ActivationFunctionType, q mnv2.Quantization) (lo, hi int8, ok bool) {
 	switch act {
-	case schema.ActivationFunctionTypeNONE:
+	case none:
 		return -128, 127, true
-	case schema.ActivationFunctionTypeRELU:
+	case relu:
 		return int8(q.Zero), 127, true
-	case schema.ActivationFunctionTypeRELU6:
+	case relu6:
 		top := math.RoundToEven(float64(6 / q.Scale))
 		return int8(q.Zero), int8(min(float64(q.Zero)+top, 127)), true
 	}

@@ -24,7 +24,7 @@ const (
 // softmax.
 type Options struct {
 	Input, Output Type
-	Legacy        bool // all of it uint8, one scale for all weights of a layer, as files were until 2020
+	Legacy        bool // all of it uint8, both ends too, one scale for all weights of a layer, as files were until 2020
 	PerTensor     bool // int8, with one scale for all weights of a layer
 	ExplicitPad   bool // PAD before VALID where SAME would do
 	AveragePool   bool // AVERAGE_POOL_2D, not MEAN; the embedding's quantization must be the last layer's
@@ -37,26 +37,24 @@ type Options struct {
 // TensorFlow Lite runs. With Legacy or PerTensor, all Scales of a layer must
 // be equal.
 func Write(net *mnv2.Network, o Options) ([]byte, error) {
-	w := &writer{Options: o, typ: schema.TensorTypeINT8}
-	if o.Legacy {
-		w.typ = schema.TensorTypeUINT8
-	}
-	w.buffer(nil) // the first is that of all activations
-	if err := w.network(net); err != nil {
+	w, err := newWriter(net, o)
+	if err != nil {
 		return nil, fmt.Errorf("writing network %q: %w", net.Name, err)
 	}
-	return w.file(net), nil
+	return w.file(), nil
 }
 
 // A writer collects a graph.
 type writer struct {
 	Options
-	typ     schema.TensorType // of activations and weights
-	buffers [][]byte
-	tensors []newTensor
-	ops     []newOperator
-	input   int
-	output  int
+	net      *mnv2.Network
+	typ      schema.TensorType // of activations and weights
+	buffers  [][]byte
+	tensors  []newTensor
+	ops      []newOperator
+	metadata []byte // nil: none
+	inputs   []int32
+	outputs  []int32
 }
 
 type newTensor struct {
@@ -76,6 +74,15 @@ type newOperator struct {
 	options         func(*flatbuffers.Builder) flatbuffers.UOffsetT
 }
 
+func newWriter(net *mnv2.Network, o Options) (*writer, error) {
+	w := &writer{Options: o, net: net, typ: schema.TensorTypeINT8}
+	if o.Legacy {
+		w.typ = schema.TensorTypeUINT8
+	}
+	w.buffer(nil) // the first is that of all activations
+	return w, w.network()
+}
+
 // A plane is the activation that the next layer reads.
 type plane struct {
 	tensor   int
@@ -84,17 +91,14 @@ type plane struct {
 	quant    mnv2.Quantization
 }
 
-func (w *writer) network(net *mnv2.Network) error {
+func (w *writer) network() error {
+	net := w.net
 	x := plane{size: net.Size, channels: 3, quant: net.Input}
 	shape := []int32{1, int32(x.size), int32(x.size), 3}
-	switch {
-	case w.Legacy || w.Input == Int8:
-		x.tensor = w.activation("input", shape, x.quant)
-		w.input = x.tensor
-	default:
-		w.input = w.end("input", shape, w.Input, x.quant)
+	in := w.end("input", shape, w.Input, x.quant)
+	if x.tensor = in; w.converts(w.Input) {
 		x.tensor = w.activation("input/quantized", shape, x.quant)
-		w.op(opQuantize, []int{w.input}, x.tensor, 0, nil)
+		w.op(opQuantize, []int{in}, x.tensor, 0, nil)
 	}
 	if err := w.conv(&x, &net.First, true); err != nil {
 		return err
@@ -115,18 +119,23 @@ func (w *writer) network(net *mnv2.Network) error {
 			return err
 		}
 	}
-	w.output = x.tensor
-	if w.Legacy || w.Output == Int8 {
-		return nil
+	out := x.tensor
+	if w.converts(w.Output) {
+		code := opQuantize
+		if w.Output == Float32 {
+			code = opDequantize
+		}
+		out = w.end("output", w.tensors[x.tensor].shape, w.Output, x.quant)
+		w.op(code, []int{x.tensor}, out, 0, nil)
 	}
-	code := opQuantize
-	if w.Output == Float32 {
-		code = opDequantize
-	}
-	w.output = w.end("output", w.tensors[x.tensor].shape, w.Output, x.quant)
-	w.op(code, []int{x.tensor}, w.output, 0, nil)
+	mean, std := w.pixels()
+	w.metadata = encodeMetadata(net.Name, mean, std)
+	w.inputs, w.outputs = []int32{int32(in)}, []int32{int32(out)}
 	return nil
 }
+
+// converts says whether an end of the network is not of its own type.
+func (w *writer) converts(end Type) bool { return end != Int8 && !w.Legacy }
 
 func (w *writer) block(x *plane, b *mnv2.Block) error {
 	in := *x
@@ -309,12 +318,6 @@ func (w *writer) classifier(x *plane, c *mnv2.Conv) error {
 	return nil
 }
 
-const (
-	none  = schema.ActivationFunctionTypeNONE
-	relu  = schema.ActivationFunctionTypeRELU
-	relu6 = schema.ActivationFunctionTypeRELU6
-)
-
 // activationFor finds the function that clamps to lo..hi.
 func activationFor(layer string, lo, hi int8, q mnv2.Quantization, acts ...schema.ActivationFunctionType) (schema.ActivationFunctionType, error) {
 	for _, act := range acts {
@@ -384,11 +387,16 @@ func (w *writer) activation(name string, shape []int32, q mnv2.Quantization) int
 	return w.tensor(newTensor{name: name, shape: shape, typ: w.typ, scales: []float32{q.Scale}, zero: w.zero(q.Zero)})
 }
 
-// end adds an input or output that is not of the network's own type.
+// end adds an input or output.
 func (w *writer) end(name string, shape []int32, typ Type, q mnv2.Quantization) int {
-	t := newTensor{name: name, shape: shape, typ: schema.TensorTypeFLOAT32}
-	if typ == Uint8 {
+	t := newTensor{name: name, shape: shape}
+	switch {
+	case !w.converts(typ):
+		return w.activation(name, shape, q)
+	case typ == Uint8:
 		t.typ, t.scales, t.zero = schema.TensorTypeUINT8, []float32{q.Scale}, int64(q.Zero)+128
+	default:
+		t.typ = schema.TensorTypeFLOAT32
 	}
 	return w.tensor(t)
 }
