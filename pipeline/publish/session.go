@@ -45,10 +45,12 @@ type message struct {
 	at      time.Time
 }
 
-// As much may be published and not acknowledged.
+// As much may be published and not acknowledged. At QoS 2 mosquitto ends the connection of whoever has more than its
+// max_inflight_messages on the way, 20 by default, although MQTT 3.1.1 knows no such limit; others allow 10.
 const (
-	windowMessages = 64
-	windowBytes    = 256 << 10 // or one message
+	windowQoS1  = 64
+	windowQoS2  = 10
+	windowBytes = 256 << 10 // or one message
 )
 
 // connectTo makes one attempt at one broker.
@@ -271,7 +273,11 @@ func (s *session) failed(t mqtt.Token) error {
 
 // fill publishes what waits, as far as the window allows.
 func (s *session) fill() error {
-	for len(s.inflight) < windowMessages && (s.bytes < windowBytes || len(s.inflight) == 0) {
+	window := windowQoS1
+	if s.p.options().QoS == 2 {
+		window = windowQoS2
+	}
+	for len(s.inflight) < window && (s.bytes < windowBytes || len(s.inflight) == 0) {
 		m, ok := s.p.take(s)
 		if !ok {
 			break

@@ -1,0 +1,183 @@
+package publish
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"tarsier/pipeline/publish/schema"
+)
+
+var porchAndGarden = []Camera{{"porch", []string{"door", "path"}}, {"garden", []string{"frame"}}}
+
+// fillTopics gives all retained topics of a topology a value.
+func (r *running) fillTopics(cameras []Camera) {
+	for _, c := range cameras {
+		r.Retain(CameraStatusTopic(c.Name), []byte(Online))
+		r.Retain(PauseTopic(c.Name), []byte(Off))
+		for _, region := range c.Regions {
+			r.Retain(StateTopic(c.Name, region), []byte(`{"label":null,"entered":[]}`))
+			r.Retain(SnapshotTopic(c.Name, region), []byte("JPEG"))
+		}
+	}
+}
+
+// below are the retained topics below the node's, without the node's own.
+func below(held map[string]string) (topics []string) {
+	for topic := range held {
+		if rel, ok := strings.CutPrefix(topic, "tarsier/node/"); ok && strings.Contains(rel, "/") {
+			topics = append(topics, rel)
+		}
+	}
+	slices.Sort(topics)
+	return topics
+}
+
+var porchTopics = []string{"porch/door/snapshot", "porch/door/state", "porch/pause", "porch/status"}
+
+// settled waits until everything is published and acknowledged, which the last of all is a sign of.
+func (r *running) settled(s *subscriber) {
+	s.t.Helper()
+	e := r.Event(anEvent)
+	s.events(e.Seq, e.Seq)
+}
+
+func componentIDs(t *testing.T, payload string) []string {
+	t.Helper()
+	if err := schema.Validate("discovery.json", []byte(payload)); err != nil {
+		t.Error(err)
+	}
+	var d device
+	if err := json.Unmarshal([]byte(payload), &d); err != nil {
+		t.Fatal(err)
+	}
+	return slices.Sorted(maps.Keys(d.Components))
+}
+
+const discoveryTopic = "homeassistant/device/tarsier-node/config"
+
+func TestTopology(t *testing.T) {
+	leaks(t)
+	b := mosquitto(t, "")
+	s := subscribe(t, b.url(), "tarsier/+/+/+/event")
+	ha := subscribeAs(t, "home-assistant", b.url(), "homeassistant/#")
+	p := prepare(t, Options{Brokers: []string{b.url()}, DiscoveryPrefix: "homeassistant"})
+	p.SetTopology(porchAndGarden)
+	p.fillTopics(porchAndGarden)
+	p.run()
+	p.settled(s)
+	if got := len(below(retained(t, b.url()))); got != 10 {
+		t.Errorf("%d retained topics", got)
+	}
+	want := []string{"garden/frame/state", "garden/pause", "garden/status", "porch/door/state", "porch/path/state", "porch/pause", "porch/status"}
+	if got := componentIDs(t, string(ha.next(discoveryTopic).Payload())); !slices.Equal(got, want) {
+		t.Errorf("components %v", got)
+	}
+
+	// A camera and a region go.
+	p.SetTopology(porch)
+	p.Retain(CameraStatusTopic("garden"), []byte(Offline)) // too late
+	p.settled(s)
+	if got := below(retained(t, b.url())); !slices.Equal(got, porchTopics) {
+		t.Errorf("retained: %v", got)
+	}
+	gone := string(ha.next(discoveryTopic).Payload())
+	if got := componentIDs(t, gone); !slices.Equal(got, []string{"garden/frame/state", "garden/pause", "garden/status", "porch/path/state"}) {
+		t.Errorf("removed %v", got)
+	}
+	if !strings.Contains(gone, `"garden/pause":{"platform":"switch"}`) {
+		t.Errorf("removed by %s", gone)
+	}
+	want = []string{"porch/door/state", "porch/pause", "porch/status"}
+	if got := componentIDs(t, string(ha.next(discoveryTopic).Payload())); !slices.Equal(got, want) {
+		t.Errorf("components %v", got)
+	}
+
+	// The camera comes back while there is no broker, another goes.
+	b.stop()
+	p.SetTopology(porchAndGarden)
+	p.SetTopology([]Camera{{"garden", []string{"frame"}}})
+	b.start()
+	want = []string{"porch/door/state", "porch/path/state", "porch/pause", "porch/status"}
+	if got := componentIDs(t, string(ha.next(discoveryTopic).Payload())); !slices.Equal(got, want) {
+		t.Errorf("removed %v", got)
+	}
+	want = []string{"garden/frame/state", "garden/pause", "garden/status"}
+	if got := componentIDs(t, string(ha.next(discoveryTopic).Payload())); !slices.Equal(got, want) {
+		t.Errorf("components %v", got)
+	}
+	p.Retain("garden/status", []byte(Online))
+	p.settled(s)
+	if got := below(retained(t, b.url())); !slices.Equal(got, []string{"garden/status"}) {
+		t.Errorf("retained: %v", got)
+	}
+
+	// A topic is cleared by hand.
+	p.Retain("garden/status", nil)
+	p.settled(s)
+	if got := below(retained(t, b.url())); got != nil {
+		t.Errorf("retained: %v", got)
+	}
+}
+
+// What an earlier run left behind is cleared, and only that.
+func TestLeftovers(t *testing.T) {
+	leaks(t)
+	b := mosquitto(t, "")
+	s := subscribe(t, b.url(), "tarsier/+/+/+/event")
+	p := prepare(t, Options{Brokers: []string{b.url()}, DiscoveryPrefix: "homeassistant"})
+	p.SetTopology(porchAndGarden)
+	p.fillTopics(porchAndGarden)
+	p.run()
+	p.settled(s)
+	p.stop()
+	others := map[string]string{
+		"tarsier/other/garden/status":                 Online,
+		"homeassistant/device/tarsier-other/config":   "{}",
+		"homeassistant/sensor/tarsier-node/x/config":  "{}",
+		"elsewhere/tarsier/node/garden/frame/state":   "{}",
+		"tarsier/node/garden/frame/deeper/than/state": "{}",
+	}
+	for topic, payload := range others {
+		s.send(topic, payload, true)
+	}
+
+	ha := subscribeAs(t, "home-assistant", b.url(), "homeassistant/device/#", "tarsier/node/+/status", "tarsier/node/+/+/snapshot")
+	p = prepare(t, Options{Brokers: []string{b.url()}, DiscoveryPrefix: "homeassistant"})
+	p.SetTopology(porch)
+	p.run()
+	ha.expect("tarsier/node/garden/status", "")
+	ha.expect("tarsier/node/garden/frame/snapshot", "")
+	for {
+		gone := string(ha.next(discoveryTopic).Payload())
+		if strings.Contains(gone, `"garden/pause":{"platform":"switch"}`) {
+			if got := componentIDs(t, gone); !slices.Equal(got, []string{"garden/frame/state", "garden/pause", "garden/status", "porch/path/state"}) {
+				t.Errorf("removed %v", got)
+			}
+			break
+		}
+	}
+	if got := componentIDs(t, string(ha.next(discoveryTopic).Payload())); len(got) != 3 {
+		t.Errorf("components %v", got)
+	}
+	p.settled(s)
+	held := retained(t, b.url())
+	for topic, payload := range others {
+		if held[topic] != payload {
+			t.Errorf("%s of others is %q", topic, held[topic])
+		}
+		delete(held, topic)
+	}
+	if got := below(held); !slices.Equal(got, porchTopics) {
+		t.Errorf("retained: %v", got)
+	}
+	p.stop()
+
+	// Without discovery, an earlier message goes as well.
+	p = prepare(t, Options{Brokers: []string{b.url()}})
+	p.SetTopology(porch)
+	p.run()
+	ha.expect(discoveryTopic, "")
+}
