@@ -166,18 +166,10 @@ func (r *Region) Top() []Score {
 	if !r.started {
 		return []Score{}
 	}
-	top := make([]Score, 0, min(max(r.thresholds.TopK, 0), len(r.classes))+1)
-	k := cap(top) - 1
-	for i := range r.classes {
-		average := r.classes[i].average
-		if len(top) == k && (k == 0 || average <= r.classes[top[k-1].Index].average) {
-			continue
-		}
-		at := len(top)
-		for at > 0 && average > r.classes[top[at-1].Index].average {
-			at--
-		}
-		top = slices.Insert(top, at, r.score(i))[:min(len(top)+1, k)]
+	best := highest(r.thresholds.TopK, len(r.classes), func(i int) float64 { return r.classes[i].average })
+	top := make([]Score, len(best))
+	for i, class := range best {
+		top[i] = r.score(class)
 	}
 	return top
 }
@@ -203,6 +195,17 @@ func (r *Region) State() State {
 		state.Label = &state.Entered[0].Label
 	}
 	return state
+}
+
+// Leading gives the index of the label that State names, -1 if nothing is entered.
+func (r *Region) Leading() int {
+	best := -1
+	for i := range r.classes {
+		if r.classes[i].entered && (best < 0 || r.classes[i].average > r.classes[best].average) {
+			best = i
+		}
+	}
+	return best
 }
 
 func (r *Region) set(t Thresholds) {
@@ -241,10 +244,12 @@ func (r *Region) withTop() []Change {
 	return r.changes
 }
 
-// score gives a smoothed score as it is published: four decimals are more than an int8 network knows.
 func (r *Region) score(index int) Score {
-	return Score{Label: r.labels[index], Index: index, Score: math.Round(r.classes[index].average*1e4) / 1e4}
+	return Score{Label: r.labels[index], Index: index, Score: published(r.classes[index].average)}
 }
+
+// published rounds a score: four decimals are more than an int8 network knows.
+func published(score float64) float64 { return math.Round(score*1e4) / 1e4 }
 
 // sane takes what is not a number, which would stay in the average for ever, for 0.
 func sane(x float32) float64 {
@@ -256,6 +261,34 @@ func sane(x float32) float64 {
 
 // asScore rounds a threshold to float32, as scores are: a score of 0.7 must not be below a threshold of 0.7.
 func asScore(threshold float64) float64 { return float64(float32(threshold)) }
+
+// Best gives the k best of scores that are not smoothed, in the order of Top.
+func Best(labels []string, scores []float32, k int) []Score {
+	best := highest(k, len(scores), func(i int) float64 { return sane(scores[i]) })
+	top := make([]Score, len(best))
+	for i, class := range best {
+		top[i] = Score{Label: labels[class], Index: class, Score: published(sane(scores[class]))}
+	}
+	return top
+}
+
+// highest gives the indexes below n of the k highest values, the highest first, of equal ones the lower index first.
+func highest(k, n int, value func(int) float64) []int {
+	k = min(max(k, 0), n)
+	best := make([]int, 0, k+1)
+	for i := range n {
+		v := value(i)
+		if len(best) == k && (k == 0 || v <= value(best[k-1])) {
+			continue
+		}
+		at := len(best)
+		for at > 0 && v > value(best[at-1]) {
+			at--
+		}
+		best = slices.Insert(best, at, i)[:min(len(best)+1, k)]
+	}
+	return best
+}
 
 // BestOf keeps in best, for each class, the better score of best and scores: the scores of a region's tiles, one tile after
 // another, are those of the region. It starts with all zeros or with the scores of the first tile.

@@ -1,0 +1,324 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"tarsier/pipeline"
+	"tarsier/pipeline/capture"
+	"tarsier/pipeline/publish"
+)
+
+// snapshotWidth is that of a published picture, in pixels.
+const snapshotWidth = 640
+
+// A cameraPlan is what the config wants of one camera. It does not change.
+type cameraPlan struct {
+	node       string
+	name       string
+	source     cameraSource
+	fps        float64 // 0: as many as the board can
+	regions    []string
+	thresholds []pipeline.Thresholds // of each region
+	scores     bool                  // publish every frame's
+	snapshots  bool                  // publish a picture with each event
+	model      *model
+}
+
+// A cameraSource is the part of a plan that the capture program is started
+// with: where it differs, the camera is opened again.
+type cameraSource struct {
+	source  string
+	loop    bool
+	fit     string
+	regions []capture.Region
+	size    int
+}
+
+func (s cameraSource) equal(o cameraSource) bool {
+	return s.source == o.source && s.loop == o.loop && s.fit == o.fit && s.size == o.size && slices.Equal(s.regions, o.regions)
+}
+
+// A camera asks for pictures, has them classified, and publishes what
+// changes, from start to stop.
+type camera struct {
+	log       *slog.Logger
+	engine    *engine
+	publisher *publish.Publisher
+	stats     *stats
+
+	capture *capture.Camera
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+
+	mu      sync.Mutex // guards what follows: frames, changes of status and reloads meet here
+	plan    *cameraPlan
+	regions []*pipeline.Region
+	leading []int // of each region: the label that its published state names
+	online  bool
+	err     error         // why it is not
+	reload  chan struct{} // closed when plan is replaced
+}
+
+// startCamera opens a camera and returns at once.
+func startCamera(p *cameraPlan, e *engine, pub *publish.Publisher, st *stats, child capture.Options, log *slog.Logger) *camera {
+	ctx, cancel := context.WithCancel(context.Background())
+	c := &camera{log: log.With("camera", p.name), engine: e, publisher: pub, stats: st, cancel: cancel}
+	c.adopt(p)
+	child.Name, child.Source, child.Loop = p.name, p.source.source, p.source.loop
+	child.Fit, child.Regions, child.Size = p.source.fit, p.source.regions, p.source.size
+	child.Log, child.Status = log, c.status
+	c.capture = capture.New(child)
+	c.publishStatus()
+	c.running.Add(2)
+	go func() {
+		defer c.running.Done()
+		if err := c.capture.Run(ctx); err != nil && ctx.Err() == nil {
+			c.log.Error("camera stopped", "error", err)
+		}
+	}()
+	go func() {
+		defer c.running.Done()
+		c.watch(ctx)
+	}()
+	return c
+}
+
+// stop closes the camera; what was entered is left for that reason.
+func (c *camera) stop(reason string) {
+	c.cancel()
+	c.running.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.end(reason)
+	c.online = false
+	c.publishStatus()
+}
+
+// apply goes on with another plan for the same source.
+func (c *camera) apply(p *cameraPlan) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p.model != c.plan.model {
+		c.end(pipeline.Reconfigured)
+		close(c.reload)
+		c.adopt(p)
+		return
+	}
+	now := time.Now()
+	c.plan = p
+	for i, r := range c.regions {
+		c.publish(i, r.Reconfigure(now, p.thresholds[i]), now)
+		c.publishState(i)
+	}
+	close(c.reload)
+	c.reload = make(chan struct{})
+}
+
+// adopt begins with a plan and nothing entered.
+func (c *camera) adopt(p *cameraPlan) {
+	c.plan = p
+	c.reload = make(chan struct{})
+	c.regions = c.regions[:0]
+	c.leading = make([]int, len(p.thresholds))
+	for i, t := range p.thresholds {
+		c.regions = append(c.regions, pipeline.NewRegion(p.model.labels, t))
+		c.publishState(i)
+	}
+}
+
+// watch classifies pictures, fps times a second.
+func (c *camera) watch(ctx context.Context) {
+	var (
+		frame  capture.Frame
+		scores [][]float32
+		due    = time.Now()
+	)
+	for {
+		c.mu.Lock()
+		plan, reload := c.plan, c.reload
+		c.mu.Unlock()
+		scores = scoresFor(scores, plan)
+		if plan.fps > 0 {
+			interval := time.Duration(float64(time.Second) / plan.fps)
+			due = due.Add(interval)
+			wait := time.Until(due)
+			if late := -wait; late > interval {
+				c.stats.drop(int(late / interval))
+				due = time.Now()
+			}
+			if !pause(ctx, reload, wait) {
+				return
+			}
+		}
+		if err := c.capture.Newest(ctx, &frame); err != nil {
+			if ctx.Err() != nil {
+				return
+			}
+			c.log.Debug("no picture", "error", err)
+			continue
+		}
+		arrived := time.Now()
+		took, err := c.engine.classify(ctx, plan.model, &frame, scores)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case errors.Is(err, errOtherModel):
+			continue
+		case err != nil:
+			c.log.Error("classify a picture", "error", err)
+			continue
+		}
+		events, ok := c.update(plan, &frame, scores)
+		if !ok {
+			continue
+		}
+		c.stats.frame(arrived.Sub(frame.Taken), took, time.Since(arrived)-took, time.Since(frame.Taken))
+		if plan.snapshots && len(events) > 0 {
+			c.snapshot(ctx, plan, events)
+		}
+	}
+}
+
+// pause waits, less long if the plan is replaced, and says whether to go on.
+func pause(ctx context.Context, reload <-chan struct{}, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-reload:
+	case <-t.C:
+	}
+	return true
+}
+
+// scoresFor gives room for the scores of each region.
+func scoresFor(old [][]float32, p *cameraPlan) [][]float32 {
+	if len(old) == len(p.regions) && len(old[0]) == len(p.model.labels) {
+		return old
+	}
+	s := make([][]float32, len(p.regions))
+	for i := range s {
+		s[i] = make([]float32, len(p.model.labels))
+	}
+	return s
+}
+
+// update turns scores into events and publishes them. It returns the regions
+// that had one, and false if the plan was replaced meanwhile.
+func (c *camera) update(plan *cameraPlan, f *capture.Frame, scores [][]float32) (changed []int, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if plan != c.plan || !c.online {
+		return nil, false
+	}
+	for i, r := range c.regions {
+		changes := r.Update(f.Taken, scores[i])
+		c.publish(i, changes, f.Taken)
+		if len(changes) > 0 {
+			changed = append(changed, i)
+		}
+		if len(changes) > 0 || r.Leading() != c.leading[i] {
+			c.publishState(i)
+		}
+		if plan.scores {
+			c.send(publish.ScoresTopic(plan.name, plan.regions[i]), publish.Scores{Time: pipeline.Time{Time: f.Taken}, Top: r.Top()})
+		}
+	}
+	return changed, true
+}
+
+// status hears from capture whether pictures arrive.
+func (c *camera) status(online bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.online, c.err = online, err
+	if !online {
+		c.end(pipeline.CameraOffline)
+	}
+	c.publishStatus()
+}
+
+// end leaves all that is entered.
+func (c *camera) end(reason string) {
+	now := time.Now()
+	for i, r := range c.regions {
+		c.publish(i, r.End(now, reason), now)
+		c.publishState(i)
+	}
+}
+
+// publish makes events of what changed in a region.
+func (c *camera) publish(region int, changes []pipeline.Change, taken time.Time) {
+	if len(changes) == 0 {
+		return
+	}
+	p := c.plan
+	clock := clockState()
+	for _, ch := range changes {
+		e := c.publisher.Event(pipeline.Event{
+			Time: pipeline.Time{Time: ch.Time}, Clock: clock, Camera: p.name, Region: p.regions[region],
+			Type: ch.Type, Reason: ch.Reason, Label: ch.Label, Index: ch.Index, Score: ch.Score, Top: ch.Top,
+			Model: p.model.info(), LatencyMS: milliseconds(time.Since(taken)),
+		})
+		attrs := []any{"region", e.Region, "label", e.Label, "score", e.Score, "seq", e.Seq}
+		if e.Reason != "" {
+			attrs = append(attrs, "reason", e.Reason)
+		}
+		c.log.Info(e.Type, attrs...)
+	}
+}
+
+func (c *camera) publishState(region int) {
+	b, err := json.Marshal(c.regions[region].State())
+	if err != nil {
+		c.log.Error("write a state", "error", err)
+		return
+	}
+	c.leading[region] = c.regions[region].Leading()
+	c.publisher.Retain(publish.StateTopic(c.plan.name, c.plan.regions[region]), b)
+}
+
+func (c *camera) publishStatus() {
+	c.publisher.Retain(publish.CameraStatusTopic(c.plan.name), []byte(onOff(c.online, publish.Online, publish.Offline)))
+}
+
+func (c *camera) send(topic string, payload any) {
+	if b, err := json.Marshal(payload); err == nil {
+		c.publisher.Send(topic, b)
+	}
+}
+
+// snapshot publishes the whole picture in which something changed.
+func (c *camera) snapshot(ctx context.Context, p *cameraPlan, regions []int) {
+	jpeg, err := c.capture.JPEG(ctx, snapshotWidth)
+	if err != nil {
+		if ctx.Err() == nil {
+			c.log.Warn("take a snapshot", "error", err)
+		}
+		return
+	}
+	for _, i := range regions {
+		c.publisher.Retain(publish.SnapshotTopic(p.name, p.regions[i]), jpeg)
+	}
+}
+
+func onOff(on bool, yes, no string) string {
+	if on {
+		return yes
+	}
+	return no
+}
+
+func milliseconds(d time.Duration) float64 {
+	return float64(d.Round(10*time.Microsecond)) / float64(time.Millisecond)
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"tarsier/mnv2"
+)
+
+// modelDir makes a model directory of golden networks and a labels file with
+// that many lines.
+func modelDir(t *testing.T, labels int, networks ...string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, n := range networks {
+		link(t, filepath.Join(testdata(t, "golden"), n+"_int8.tflite"), dir)
+	}
+	if labels > 0 {
+		must(t, os.WriteFile(filepath.Join(dir, "labels.txt"), []byte(strings.Repeat("thing\n", labels)), 0o644))
+	}
+	return dir
+}
+
+func TestPickModel(t *testing.T) {
+	dir := modelDir(t, 1001, "imagenet_1.0", "random_0.35", "random_0.75")
+	for width, want := range map[float64]string{0: "imagenet_1.0", 1: "imagenet_1.0", 0.35: "random_0.35", 0.75: "random_0.75"} {
+		f, err := pickModel(dir, width)
+		if err != nil || !strings.Contains(f.path, want) {
+			t.Errorf("width_mult %v gives %q, %v; want %s", width, f.path, err, want)
+		}
+	}
+}
+
+func TestModelMistakes(t *testing.T) {
+	two := modelDir(t, 1001, "imagenet_1.0")
+	link(t, filepath.Join(two, "imagenet_1.0_int8.tflite"), filepath.Join(two, "again.tflite"))
+	bad := modelDir(t, 1001)
+	must(t, os.WriteFile(filepath.Join(bad, "empty.tflite"), nil, 0o644))
+	must(t, os.WriteFile(filepath.Join(bad, "foreign.tflite"), []byte("%PDF-1.7 this is no model at all"), 0o644))
+	missing := filepath.Join(t.TempDir(), "none")
+
+	for name, c := range map[string]struct {
+		dir   string
+		width float64
+		says  []string
+	}{
+		"not set":        {"", 0, []string{"model.dir", "get-models"}},
+		"not there":      {missing, 0, []string{missing, "model.dir"}},
+		"no model":       {modelDir(t, 1001), 0, []string{"no *.tflite file", "get-models"}},
+		"other widths":   {modelDir(t, 1001, "random_0.35", "imagenet_1.0"), 0.5, []string{"width_mult 0.5", "1 (imagenet_1.0_int8.tflite), 0.35 (random_0.35_int8.tflite)"}},
+		"same width":     {two, 1, []string{"2 models of width_mult 1", "again.tflite", "imagenet_1.0_int8.tflite"}},
+		"broken":         {bad, 0, []string{"no usable model", "empty.tflite", "foreign.tflite"}},
+		"few labels":     {modelDir(t, 1000, "imagenet_1.0"), 0, []string{"1000 labels", "1001 classes"}},
+		"no labels":      {modelDir(t, 0, "imagenet_1.0"), 0, []string{"labels.txt", "one line a class"}},
+		"no classifier":  {modelDir(t, 1001, "random_0.35_features"), 0, []string{"feature extractor"}},
+		"labels of more": {modelDir(t, 1002, "imagenet_1.0"), 0, []string{"1002 labels", "1001 classes"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, err := pickModel(c.dir, c.width)
+			if err == nil {
+				_, err = loadModel(f, "", mnv2.Options{Threads: 1})
+			}
+			if err == nil {
+				t.Fatal("no error")
+			}
+			for _, s := range c.says {
+				if !strings.Contains(err.Error(), s) {
+					t.Errorf("the error %q lacks %q", err, s)
+				}
+			}
+		})
+	}
+}
+
+// TestCommandsOnModels runs the commands that need a model and nothing else.
+func TestCommandsOnModels(t *testing.T) {
+	dir := modelDir(t, 1001, "imagenet_1.0", "random_0.35")
+	code, out, stderr := runCommandLine(t, "models", dir)
+	if code != 0 || !strings.Contains(out, "imagenet_1.0_int8.tflite  1      224x224  1001     4.0 MB  3.47 M      301 M") {
+		t.Errorf("models: %d\n%s%s", code, out, stderr)
+	}
+	code, out, stderr = runCommandLine(t, "bench", "--model", filepath.Join(dir, "random_0.35_int8.tflite"), "--runs", "3", "--json")
+	for _, field := range []string{`"model":"random_0.35_int8"`, `"width_mult":0.35`, `"kernel":"`, `"threads":1`, `"runs":3`, `"min_ms":`, `"median_ms":`, `"p95_ms":`} {
+		if code != 0 || !strings.Contains(out, field) {
+			t.Errorf("bench --json: %d, without %s\n%s%s", code, field, out, stderr)
+		}
+	}
+	code, _, stderr = runCommandLine(t, "bench", "--model", dir, "--kernel", "abacus", "--runs", "1")
+	if code == 0 || !strings.Contains(stderr, `no kernel "abacus"`) || !strings.Contains(stderr, "portable") {
+		t.Errorf("bench --kernel abacus: %d\n%s", code, stderr)
+	}
+}

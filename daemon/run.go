@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"tarsier/config"
+	"tarsier/pipeline/capture"
+)
+
+// captureSocket is where systemd starts capture programs, in a sandbox of
+// their own, see systemd/tarsier-capture.socket.
+const captureSocket = "/run/tarsier/capture.sock"
+
+func runCommand() *cobra.Command {
+	var path string
+	c := &cobra.Command{
+		Use:   "run",
+		Short: "Run the daemon",
+		Long: `Run the daemon: watch the cameras of the config and publish what changes.
+
+The config file is watched: a valid change takes effect at once, an invalid one
+is refused as a whole and logged. SIGHUP reads it again. SIGTERM stops: what was
+entered is left, and what waits is delivered.`,
+		Example: `  tarsier run
+  tarsier run --config my.yaml
+  TARSIER_LOG_LEVEL=debug tarsier run --config my.yaml`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return run(c.Context(), path) },
+	}
+	configFlag(c, &path)
+	return c
+}
+
+func run(ctx context.Context, path string) error {
+	cfg, err := loadConfig(path)
+	if err != nil {
+		return err
+	}
+	setLogLevel(cfg.Log.Level)
+	log := newLogger(cfg.Log.Format)
+	child, err := captureOptions()
+	if err != nil {
+		return err
+	}
+	d, err := newDaemon(cfg, child, log)
+	if err != nil {
+		return err
+	}
+	log.Info("tarsier starts", "version", version, "node", cfg.Node, "model", d.model.file.network.Name,
+		"width_mult", d.model.file.facts.WidthMult, "kernel", d.model.engine.Kernel(), "cameras", len(cfg.Cameras))
+
+	watchCtx, stopWatch := context.WithCancel(ctx)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		err := config.Watch(watchCtx, path, cfg, func(cfg *config.Config, err error) { d.request(watchCtx, reload{cfg, err}) })
+		if err != nil && watchCtx.Err() == nil {
+			log.Error("the config file is not watched; SIGHUP reads it again", "error", err)
+		}
+	}()
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	hupDone := make(chan struct{})
+	go func() {
+		defer close(hupDone)
+		for {
+			select {
+			case <-watchCtx.Done():
+				return
+			case <-hup:
+				cfg, err := config.Load(path)
+				d.request(watchCtx, reload{cfg, err})
+			}
+		}
+	}()
+	err = d.run(ctx)
+	signal.Stop(hup)
+	stopWatch()
+	<-watched
+	<-hupDone
+	if err == nil {
+		log.Info("stopped")
+	}
+	return err
+}
+
+// captureOptions says how capture programs are started: by systemd where its
+// socket is there, else as our own children.
+func captureOptions() (capture.Options, error) {
+	if _, err := os.Stat(captureSocket); err == nil && os.Getenv("NOTIFY_SOCKET") != "" {
+		return capture.Options{Socket: captureSocket}, nil
+	}
+	child, err := findCapture()
+	return capture.Options{Child: child}, err
+}
+
+// loadConfig reads the config of a command line.
+func loadConfig(path string) (*config.Config, error) {
+	cfg, err := config.Load(path)
+	var mistakes config.Errors
+	if err != nil && !errors.As(err, &mistakes) {
+		err = &usageError{err}
+	}
+	return cfg, err
+}
+
+// loadModelConfig reads the model section of a config. Without one that was
+// asked for by name, commands that only need a model do without.
+func loadModelConfig(path string, asked bool) (config.Model, error) {
+	cfg, err := loadConfig(path)
+	switch {
+	case err == nil:
+		return cfg.Model, nil
+	case !asked && errors.Is(err, os.ErrNotExist):
+		return config.Model{Dir: os.Getenv("TARSIER_MODEL_DIR")}, nil
+	}
+	return config.Model{}, err
+}
+
+func checkCommand() *cobra.Command {
+	var path string
+	c := &cobra.Command{
+		Use:   "check",
+		Short: "Validate a config and say what it would do",
+		Long:  "Validate a config and say what it would do. No camera is opened and no connection is made.",
+		Example: `  tarsier check
+  tarsier check --config my.yaml`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := loadConfig(path)
+			if err != nil {
+				return err
+			}
+			m, err := configModel(cfg)
+			if err != nil {
+				return err
+			}
+			plans, err := planCameras(cfg, m)
+			if err != nil {
+				return err
+			}
+			out := c.OutOrStdout()
+			fmt.Fprintf(out, "node %s: model %s, width_mult %v, %d classes, %dx%d, kernel %s\n", cfg.Node, m.file.network.Name,
+				m.file.facts.WidthMult, len(m.labels), m.file.facts.Size, m.file.facts.Size, m.engine.Kernel())
+			fmt.Fprintf(out, "broker: %v, topics %s/%s/..., QoS %d\n", cfg.MQTT.Brokers, cfg.MQTT.BaseTopic, cfg.Node, cfg.MQTT.QoS)
+			for _, p := range plans {
+				rate := "as fast as the board can"
+				if p.fps > 0 {
+					rate = fmt.Sprintf("%v times a second", p.fps)
+				}
+				fmt.Fprintf(out, "camera %s: %s, %s, fit %s\n", p.name, capture.Redact(p.source.source), rate, p.source.fit)
+				for i, t := range p.thresholds {
+					events := "all labels"
+					if len(t.Only) > 0 {
+						events = fmt.Sprintf("%d labels", len(t.Only))
+					}
+					fmt.Fprintf(out, "  region %s: enter at %v, leave below %v, hold %v, smoothing %v, %s\n", p.regions[i], t.Enter, t.Leave, t.Hold, t.Smoothing, events)
+				}
+			}
+			_, err = fmt.Fprintln(out, "The config is fine.")
+			return err
+		},
+	}
+	configFlag(c, &path)
+	return c
+}

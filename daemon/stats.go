@@ -1,0 +1,77 @@
+package main
+
+import (
+	"math"
+	"slices"
+	"sync"
+	"time"
+)
+
+// stats counts what one camera does.
+type stats struct {
+	mu      sync.Mutex
+	frames  uint64 // classified
+	dropped uint64 // due, but not classified: the board was busy, or no picture came
+	stages  [len(stageNames)]window
+
+	since   time.Time // of the last rate
+	counted uint64    // frames by then
+}
+
+func newStats(now time.Time) *stats { return &stats{since: now} }
+
+// rate is that of frames a second since the last call.
+func (s *stats) rate(now time.Time) float64 {
+	d := now.Sub(s.since).Seconds()
+	if d <= 0 {
+		return 0
+	}
+	rate := float64(s.frames-s.counted) / d
+	s.since, s.counted = now, s.frames
+	return math.Round(rate*100) / 100
+}
+
+// stageNames are the parts of a picture's way that are timed.
+var stageNames = [...]string{"capture", "infer", "wait", "total"}
+
+// frame counts a classified frame and the time of each stage: from when it
+// was taken until it was here, in the network, waiting for it, and all.
+func (s *stats) frame(d ...time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.frames++
+	for i := range s.stages {
+		s.stages[i].add(d[i])
+	}
+}
+
+func (s *stats) drop(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dropped += uint64(n)
+}
+
+// A window keeps the last durations.
+type window struct {
+	ring [512]time.Duration
+	n    int
+}
+
+func (w *window) add(d time.Duration) {
+	w.ring[w.n%len(w.ring)] = d
+	w.n++
+}
+
+func (w *window) last() []time.Duration {
+	return w.ring[:min(w.n, len(w.ring))]
+}
+
+// percentiles gives the 50th, 95th and 99th of some durations in milliseconds.
+func percentiles(d []time.Duration) (p50, p95, p99 float64) {
+	if len(d) == 0 {
+		return 0, 0, 0
+	}
+	slices.Sort(d)
+	at := func(p int) float64 { return milliseconds(d[min(len(d)-1, len(d)*p/100)]) }
+	return at(50), at(95), at(99)
+}

@@ -1,0 +1,212 @@
+// Package web serves what the daemon is doing over HTTP: a page for people,
+// metrics for Prometheus (text exposition format 0.0.4), health for whoever
+// restarts what is ill, and pictures. It takes a View and gives nothing back
+// to the daemon.
+package web
+
+import (
+	"context"
+	"crypto/subtle"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"tarsier/pipeline"
+)
+
+// A View is what the daemon is doing at one moment.
+type View struct {
+	Node      string   `json:"node"`
+	Version   string   `json:"version"`
+	Model     string   `json:"model"`
+	WidthMult float64  `json:"width_mult"`
+	Kernel    string   `json:"kernel"`
+	Cameras   []Camera `json:"cameras"`
+	Broker    Broker   `json:"broker"`
+}
+
+// A Camera is how one camera does. Times are in milliseconds.
+type Camera struct {
+	Name    string             `json:"name"`
+	Online  bool               `json:"online"`
+	Paused  bool               `json:"paused"`
+	Error   string             `json:"error,omitempty"` // why it is not online
+	Frames  uint64             `json:"frames"`          // classified since the start
+	Dropped uint64             `json:"dropped"`
+	Latency map[string]float64 `json:"latency_ms"` // median of each stage
+	Regions []Region           `json:"regions"`
+}
+
+// A Region is what one region shows now.
+type Region struct {
+	Name  string           `json:"name"`
+	State pipeline.State   `json:"state"`
+	Top   []pipeline.Score `json:"top"`
+}
+
+// A Broker is how publishing does.
+type Broker struct {
+	Connected bool   `json:"connected"`
+	Queued    int    `json:"queued"` // events that wait
+	Sent      uint64 `json:"sent"`
+	Dropped   uint64 `json:"dropped"`
+	Error     string `json:"error,omitempty"`
+}
+
+// Options are what a Server needs.
+type Options struct {
+	Listen       string // host:port
+	PasswordFile string // "" = no password; the user's name is not looked at
+	View         func() View
+	// Picture gives a camera's newest picture as a JPEG of that width.
+	Picture func(ctx context.Context, camera string, width int) ([]byte, error)
+	Log     *slog.Logger
+}
+
+// ErrNoCamera is what Options.Picture returns for a camera that there is not.
+var ErrNoCamera = errors.New("no such camera")
+
+const (
+	retryListen     = 5 * time.Second
+	maxPictureWidth = 1920
+)
+
+// Run serves until ctx ends. An address that is in use is reported once and
+// tried again until it is free: the daemon's work does not depend on it.
+func Run(ctx context.Context, o Options) error {
+	handler, err := Handler(o)
+	if err != nil {
+		return err
+	}
+	var listener net.Listener
+	for reported := false; ; {
+		listener, err = new(net.ListenConfig).Listen(ctx, "tcp", o.Listen)
+		if err == nil {
+			break
+		}
+		if !reported {
+			o.Log.Error("the web page cannot listen; events are published all the same. Free the address, or set http.listen to another", "listen", o.Listen, "error", err)
+			reported = true
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(retryListen):
+		}
+	}
+	o.Log.Info("web page", "url", "http://"+listener.Addr().String()+"/")
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      20 * time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
+	}
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
+	defer stop()
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve the web page on %s: %w", o.Listen, err)
+	}
+	return nil
+}
+
+//go:embed page.html
+var page []byte
+
+// Handler is what Run serves. Its error is that of the password file.
+func Handler(o Options) (http.Handler, error) {
+	registry := prometheus.NewRegistry()
+	if err := registry.Register(&collector{o.View}); err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = w.Write(page)
+	})
+	mux.HandleFunc("GET /api/state", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(o.View())
+	})
+	mux.HandleFunc("GET /cameras/{name}/picture.jpg", func(w http.ResponseWriter, r *http.Request) {
+		o.picture(w, r)
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	var handler http.Handler = mux
+	if o.PasswordFile != "" {
+		b, err := os.ReadFile(o.PasswordFile)
+		if err != nil {
+			return nil, fmt.Errorf("read http.password_file: %w", err)
+		}
+		password := strings.TrimRight(string(b), "\r\n")
+		if password == "" {
+			return nil, fmt.Errorf("read http.password_file: %s is empty", o.PasswordFile)
+		}
+		handler = withPassword(handler, password)
+	}
+	// Health says nothing about anyone, and who asks for it has no password.
+	open := http.NewServeMux()
+	open.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	open.Handle("/", handler)
+	return withHeaders(open), nil
+}
+
+func (o *Options) picture(w http.ResponseWriter, r *http.Request) {
+	width := 640
+	if s := r.URL.Query().Get("width"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 16 || n > maxPictureWidth {
+			http.Error(w, fmt.Sprintf("width is %q; it must be 16 to %d", s, maxPictureWidth), http.StatusBadRequest)
+			return
+		}
+		width = n
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
+	defer cancel()
+	jpeg, err := o.Picture(ctx, r.PathValue("name"), width)
+	switch {
+	case errors.Is(err, ErrNoCamera):
+		http.Error(w, err.Error(), http.StatusNotFound)
+	case err != nil:
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+	default:
+		w.Header().Set("Content-Type", "image/jpeg")
+		_, _ = w.Write(jpeg)
+	}
+}
+
+func withPassword(next http.Handler, password string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, given, _ := r.BasicAuth()
+		if subtle.ConstantTimeCompare([]byte(given), []byte(password)) != 1 {
+			w.Header().Set("WWW-Authenticate", `Basic realm="tarsier"`)
+			http.Error(w, "a password is needed", http.StatusUnauthorized)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func withHeaders(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Cache-Control", "no-store")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Content-Security-Policy", "default-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; frame-ancestors 'none'")
+		next.ServeHTTP(w, r)
+	})
+}

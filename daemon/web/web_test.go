@@ -1,0 +1,196 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"tarsier/pipeline"
+)
+
+func testOptions() Options {
+	label := "water bottle"
+	return Options{
+		View: func() View {
+			return View{
+				Node: "porch-pi", Model: "mobilenet_v2", WidthMult: 1, Kernel: "portable",
+				Cameras: []Camera{{
+					Name: "porch", Online: true, Frames: 12, Dropped: 3, Latency: map[string]float64{"infer": 8},
+					Regions: []Region{{Name: "door", State: pipeline.State{Label: &label, Entered: make([]pipeline.Entered, 1)}}},
+				}},
+				Broker: Broker{Connected: true, Queued: 2},
+			}
+		},
+		Picture: func(_ context.Context, camera string, width int) ([]byte, error) {
+			switch camera {
+			case "porch":
+				return []byte(fmt.Sprintf("jpeg %d", width)), nil
+			case "dark":
+				return nil, errors.New("no pictures arrive")
+			}
+			return nil, ErrNoCamera
+		},
+		Log: slog.New(slog.DiscardHandler),
+	}
+}
+
+func TestHandler(t *testing.T) {
+	h, err := Handler(testOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		path string
+		code int
+		has  string
+	}{
+		{"/", 200, "<title>tarsier</title>"},
+		{"/healthz", 200, "ok"},
+		{"/api/state", 200, `"label":"water bottle"`},
+		{"/cameras/porch/picture.jpg", 200, "jpeg 640"},
+		{"/cameras/porch/picture.jpg?width=320", 200, "jpeg 320"},
+		{"/cameras/porch/picture.jpg?width=9", 400, "must be 16 to 1920"},
+		{"/cameras/porch/picture.jpg?width=wide", 400, "must be 16 to 1920"},
+		{"/cameras/dark/picture.jpg", 503, "no pictures arrive"},
+		{"/cameras/attic/picture.jpg", 404, "no such camera"},
+		{"/metrics", 200, `tarsier_camera_online{camera="porch"} 1`},
+		{"/metrics", 200, `tarsier_camera_dropped_total{camera="porch"} 3`},
+		{"/metrics", 200, `tarsier_camera_latency_seconds{camera="porch",stage="infer"} 0.008`},
+		{"/metrics", 200, `tarsier_region_entered{camera="porch",region="door"} 1`},
+		{"/metrics", 200, `tarsier_events_queued 2`},
+		{"/nothing", 404, ""},
+	} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, c.path, nil))
+		if w.Code != c.code || !strings.Contains(w.Body.String(), c.has) {
+			t.Errorf("GET %s gives %d %q, want %d with %q", c.path, w.Code, w.Body, c.code, c.has)
+		}
+		if w.Header().Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("GET %s: no security headers", c.path)
+		}
+	}
+}
+
+func TestPassword(t *testing.T) {
+	o := testOptions()
+	o.PasswordFile = filepath.Join(t.TempDir(), "password")
+	if _, err := Handler(o); err == nil || !strings.Contains(err.Error(), o.PasswordFile) {
+		t.Errorf("without the file: %v", err)
+	}
+	if err := os.WriteFile(o.PasswordFile, []byte("\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Handler(o); err == nil || !strings.Contains(err.Error(), "is empty") {
+		t.Errorf("with an empty file: %v", err)
+	}
+	if err := os.WriteFile(o.PasswordFile, []byte("moonlight\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h, err := Handler(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		path, password string
+		code           int
+	}{
+		{"/", "", 401},
+		{"/api/state", "sunshine", 401},
+		{"/metrics", "", 401},
+		{"/cameras/porch/picture.jpg", "", 401},
+		{"/api/state", "moonlight", 200},
+		{"/healthz", "", 200},
+	} {
+		r := httptest.NewRequest(http.MethodGet, c.path, nil)
+		if c.password != "" {
+			r.SetBasicAuth("anyone", c.password)
+		}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != c.code {
+			t.Errorf("GET %s with password %q gives %d, want %d", c.path, c.password, w.Code, c.code)
+		}
+	}
+}
+
+// TestAddressInUse: the first line says so, and Run serves nobody but ends
+// when it is told.
+func TestAddressInUse(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	said := make(lineWriter, 4)
+	o := testOptions()
+	o.Listen, o.Log = taken.Addr().String(), slog.New(slog.NewJSONHandler(said, nil))
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Add(1)
+	go func() {
+		defer running.Done()
+		if err := Run(ctx, o); err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	}()
+	var line struct{ Msg, Listen, Error string }
+	if err := json.Unmarshal(<-said, &line); err != nil || line.Listen != o.Listen || !strings.Contains(line.Error, "in use") {
+		t.Errorf("said %+v, %v", line, err)
+	}
+	cancel()
+	running.Wait()
+}
+
+func TestRun(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	said := make(lineWriter, 4)
+	o := testOptions()
+	o.Listen, o.Log = "127.0.0.1:0", slog.New(slog.NewJSONHandler(said, nil))
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Add(1)
+	go func() {
+		defer running.Done()
+		if err := Run(ctx, o); err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	}()
+	var line struct{ URL string }
+	if err := json.Unmarshal(<-said, &line); err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	r, err := client.Get(line.URL + "healthz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, _ := io.ReadAll(r.Body)
+	r.Body.Close()
+	if string(body) != "ok\n" {
+		t.Errorf("healthz says %q", body)
+	}
+	cancel()
+	running.Wait()
+}
+
+// A lineWriter hands over each line that is written.
+type lineWriter chan []byte
+
+func (w lineWriter) Write(b []byte) (int, error) {
+	w <- append([]byte(nil), b...)
+	return len(b), nil
+}
