@@ -10,7 +10,7 @@ wait_for() { # command..., for at most 30 s
     sleep 0.2
   done
 }
-is_online() { [ "$(retained "$1/status")" = online ]; }
+status_is() { [ "$(retained "$1")" = "$2" ]; }
 children() { systemctl list-units --all --plain --no-legend 'tarsier-capture@*' | wc -l; }
 has_children() { [ "$(children)" = "$1" ]; }
 
@@ -22,7 +22,7 @@ systemctl start tarsier.service
 [ "$(property ActiveState tarsier.service)" = active ]
 [ "$(property StatusText tarsier.service)" != "" ]
 daemon=$(property MainPID tarsier.service)
-wait_for is_online bottle
+wait_for status_is bottle/status online
 has_children 1
 
 # Each is its own user, and only the daemon may ask for a camera.
@@ -30,20 +30,34 @@ child=$(pidof tarsier-capture)
 [ "$(stat -c %U "/proc/$daemon")" = tarsier ]
 [ "$(stat -c %U "/proc/$child")" = tarsier-capture ]
 [ "$(stat -c '%U %a' /run/tarsier/capture.sock)" = "tarsier 600" ]
-# The camera sees neither config nor state.
-[ "$(nsenter --target "$child" --mount ls -A /etc/tarsier /var/lib/tarsier | grep -c yaml)" = 0 ]
+# The camera does not see the config.
+[ -f "/proc/$daemon/root/etc/tarsier/tarsier.yaml" ]
+[ ! -e "/proc/$child/root/etc/tarsier/tarsier.yaml" ]
 
 # A reload brings another camera, and the daemon stays.
 echo '  - {name: car, source: /opt/testdata/videos/car.mp4, loop: true}' >>/etc/tarsier/tarsier.yaml
 systemctl reload tarsier.service
-wait_for is_online car
+wait_for status_is car/status online
 has_children 2
 [ "$(property MainPID tarsier.service)" = "$daemon" ]
+
+# A camera that hangs so badly that it does not see its connection end is ended by its watchdog, and another one started.
+kill -STOP "$child"
+is_gone() { ! [ -d "/proc/$1" ]; }
+wait_for is_gone "$child"
+wait_for status_is bottle/status online
+
+# If the daemon dies its cameras go with it, and it comes back.
+kill -KILL "$daemon"
+wait_for has_children 0
+wait_for status_is status offline
+wait_for status_is status online
+wait_for has_children 2
 
 # It stops at once and well, and leaves nothing behind.
 systemctl stop tarsier.service
 [ "$(property Result tarsier.service)" = success ]
 [ "$(property ExecMainStatus tarsier.service)" = 0 ]
-[ "$(retained status)" = offline ]
+status_is status offline
 wait_for has_children 0
 [ -z "$(systemctl list-units --failed --plain --no-legend 'tarsier*')" ]
