@@ -94,6 +94,83 @@ func repeatBuffers(data []byte, n uint32) []byte {
 	return data
 }
 
+// Vectors of nothing: their first element must not be looked at.
+func TestEmpty(t *testing.T) {
+	b := flatbuffers.NewBuilder(0)
+	nothing := offsets(b, nil)
+	schema.ModelStart(b)
+	schema.ModelAddVersion(b, schemaVersion)
+	schema.ModelAddOperatorCodes(b, nothing)
+	schema.ModelAddSubgraphs(b, nothing)
+	schema.ModelAddBuffers(b, nothing)
+	b.FinishWithFileIdentifier(schema.ModelEnd(b), []byte(fileIdentifier))
+	_, err := Read(b.FinishedBytes())
+	wantError(t, err, "the file has no graph")
+
+	for _, inputs := range []bool{false, true} {
+		b := flatbuffers.NewBuilder(0)
+		list := offsets(b, nil)
+		if inputs {
+			schema.SubGraphMetadataStart(b)
+			schema.SubGraphMetadataAddInputTensorMetadata(b, list)
+			list = offsets(b, []flatbuffers.UOffsetT{schema.SubGraphMetadataEnd(b)})
+		}
+		schema.ModelMetadataStart(b)
+		schema.ModelMetadataAddSubgraphMetadata(b, list)
+		b.Finish(schema.ModelMetadataEnd(b))
+		w, err := newWriter(small(Options{}), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.metadata = b.FinishedBytes()
+		if net, err := Read(w.file()); err != nil || net.Pixels != defaultPixels {
+			t.Error(err)
+		}
+	}
+}
+
+// Every field of every table, led out of the file.
+func TestFieldBeyond(t *testing.T) {
+	type table struct {
+		name   string
+		layout layout
+	}
+	var all []table
+	var collect func(string, layout)
+	collect = func(name string, l layout) {
+		all = append(all, table{name, l})
+		for _, f := range l {
+			if f.of != nil {
+				collect(f.name, f.of)
+			}
+			for _, m := range f.members {
+				collect(f.name, m)
+			}
+		}
+	}
+	collect("model", modelLayout)
+	collect("metadata", metadataLayout)
+	for _, table := range all {
+		for _, f := range table.layout {
+			// A table with this one field, whose distance is then set too far.
+			b := flatbuffers.NewBuilder(0)
+			b.StartObject(f.id + 1)
+			b.PrependInt32(1)
+			b.Slot(f.id)
+			if f.kind == union {
+				b.PrependByte(1)
+				b.Slot(f.id - 1)
+			}
+			b.Finish(b.EndObject())
+			data := b.FinishedBytes()
+			root := binary.LittleEndian.Uint32(data)
+			vtable := root - binary.LittleEndian.Uint32(data[root:])
+			binary.LittleEndian.PutUint16(data[vtable+4+2*uint32(f.id):], 60_000)
+			wantError(t, verify(data, table.name, table.layout), "damaged file: "+table.name+"."+f.name+": offset 60")
+		}
+	}
+}
+
 // Layers that share one large buffer are not copied one by one.
 func TestSharedWeights(t *testing.T) {
 	data := tiny(t, Options{})

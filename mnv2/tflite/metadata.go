@@ -41,8 +41,11 @@ func (m *model) readMetadata(root *schema.Model) error {
 // if nothing.
 func normalization(meta *schema.ModelMetadata) (*mnv2.Normalization, error) {
 	var graph schema.SubGraphMetadata
+	if meta.SubgraphMetadataLength() == 0 || !meta.SubgraphMetadata(&graph, 0) {
+		return nil, nil
+	}
 	var input schema.TensorMetadata
-	if !meta.SubgraphMetadata(&graph, 0) || !graph.InputTensorMetadata(&input, 0) {
+	if graph.InputTensorMetadataLength() == 0 || !graph.InputTensorMetadata(&input, 0) {
 		return nil, nil
 	}
 	var unit schema.ProcessUnit

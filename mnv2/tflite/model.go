@@ -74,7 +74,8 @@ func open(data []byte) (*model, error) {
 		root.Buffers(&m.buffers[i], i)
 	}
 	var graph schema.SubGraph
-	if !root.Subgraphs(&graph, 0) {
+	// The generated accessors look at no length.
+	if root.SubgraphsLength() == 0 || !root.Subgraphs(&graph, 0) {
 		return nil, errors.New("the file has no graph")
 	}
 	if err := m.readTensors(&graph); err != nil {

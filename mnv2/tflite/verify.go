@@ -80,6 +80,7 @@ var operatorLayout = layout{
 	{id: 0, name: "opcode_index", size: 4},
 	{id: 1, name: "inputs", kind: vector, size: 4},
 	{id: 2, name: "outputs", kind: vector, size: 4},
+	{id: 3, name: "builtin_options_type", size: 1},
 	{id: 4, name: "builtin_options", kind: union, members: map[byte]layout{
 		1: { // Conv2DOptions
 			{id: 0, name: "padding", size: 1},
@@ -123,6 +124,7 @@ var metadataLayout = layout{
 	{id: 3, name: "subgraph_metadata", kind: tables, of: layout{
 		{id: 2, name: "input_tensor_metadata", kind: tables, of: layout{
 			{id: 4, name: "process_units", kind: tables, of: layout{
+				{id: 0, name: "options_type", size: 1},
 				{id: 1, name: "options", kind: union, members: map[byte]layout{
 					1: { // NormalizationOptions
 						{id: 0, name: "mean", kind: vector, size: 4},
@@ -281,10 +283,7 @@ func (v *verifier) field(pos, off uint64, f field, slot func(int) uint64) *damag
 		if typ == 0 {
 			return nil
 		}
-		if d := v.has(pos+typ, 1); d != nil {
-			return d
-		}
-		members, known := f.members[v.buf[pos+typ]]
+		members, known := f.members[v.buf[pos+typ]] // the field before, checked
 		if !known {
 			return nil // of an operator that is refused later
 		}
