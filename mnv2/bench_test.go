@@ -24,6 +24,16 @@ func BenchmarkRun(b *testing.B) {
 	})
 }
 
+// BenchmarkNew times what happens once, at load.
+func BenchmarkNew(b *testing.B) {
+	n := randnet.New(1, randnet.Options{Classes: 1001})
+	for b.Loop() {
+		if _, err := mnv2.New(n, mnv2.Options{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func benchmarkRun(b *testing.B, name string, n *mnv2.Network, threads int) {
 	for _, kernel := range mnv2.Kernels() {
 		b.Run(fmt.Sprintf("%s/%s", name, kernel), func(b *testing.B) {

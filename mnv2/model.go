@@ -6,12 +6,6 @@
 // top. It gives the scores of the classes (their softmax, 0..1), the logits,
 // and the embedding: the mean over all pixels of the last convolution.
 //
-//	m, err := mnv2.New(network, mnv2.Options{})
-//	r := m.NewRunner()
-//	defer r.Close()
-//	err = r.Run(rgb)
-//	best := r.Scores()
-//
 // A Model is read-only and serves any number of goroutines, each with a Runner
 // of its own.
 //
@@ -63,8 +57,6 @@ type Model struct {
 	classifier []*kernels.Layer // parts by output channel; none: a feature extractor
 	logits     Quantization
 	exp        [256]float64 // see exponentials
-
-	arena int // bytes a Runner needs
 }
 
 // block is an inverted residual block, packed.
@@ -103,7 +95,6 @@ func New(n *Network, o Options) (*Model, error) {
 		m.threads = min(runtime.GOMAXPROCS(0), maxThreads)
 	}
 	m.pack(n)
-	m.layout(&measure{})
 	return m, nil
 }
 

@@ -61,10 +61,18 @@ func TestPixels(t *testing.T) {
 	}{
 		{"usual", usual, mnv2.Quantization{Scale: float32(1 / 127.5), Zero: -1}, func(p int) int { return p - 128 }},
 		{"shifted", usual, mnv2.Quantization{Scale: float32(1 / 127.5), Zero: 9}, func(p int) int { return min(p-118, 127) }},
-		{"0 to 1", mnv2.Normalization{Mean: 0, Std: 255}, mnv2.Quantization{Scale: float32(1 / 255.), Zero: -128},
-			func(p int) int { return p - 128 }},
-		{"halves", mnv2.Normalization{Mean: 0, Std: 1}, mnv2.Quantization{Scale: 2, Zero: 0},
-			func(p int) int { return min((p+1)/2, 127) }},
+		{
+			"0 to 1",
+			mnv2.Normalization{Mean: 0, Std: 255},
+			mnv2.Quantization{Scale: float32(1 / 255.), Zero: -128},
+			func(p int) int { return p - 128 },
+		},
+		{
+			"halves",
+			mnv2.Normalization{Mean: 0, Std: 1},
+			mnv2.Quantization{Scale: 2, Zero: 0},
+			func(p int) int { return min((p+1)/2, 127) },
+		},
 	} {
 		n := randnet.New(1, randnet.Options{WidthMult: 0.1, Size: 32})
 		n.Pixels, n.Input = c.pixels, c.quant
@@ -88,23 +96,33 @@ func TestNewRefuses(t *testing.T) {
 		{"input: zero point is 128", func(n *mnv2.Network) { n.Input.Zero = 128 }},
 		{"mean of the pixels is +Inf", func(n *mnv2.Network) { n.Pixels.Mean = inf }},
 		{"deviation of the pixels is 0", func(n *mnv2.Network) { n.Pixels.Std = 0 }},
-		{`first convolution "first": the convolution is 3x3, stride 1: a MobileNetV2 has 3x3, stride 2 here`,
-			func(n *mnv2.Network) { n.First.Stride = 1 }},
+		{
+			`first convolution "first": the convolution is 3x3, stride 1: a MobileNetV2 has 3x3, stride 2 here`,
+			func(n *mnv2.Network) { n.First.Stride = 1 },
+		},
 		{`first convolution "first": takes 1 channels: there are 3`, func(n *mnv2.Network) { n.First.In = 1 }},
 		{"16 inverted residual blocks: a MobileNetV2 has 17", func(n *mnv2.Network) { n.Blocks = n.Blocks[:16] }},
-		{`block 2, expand "block2/expand": gives 47 channels: a MobileNetV2 has 48`,
-			func(n *mnv2.Network) { n.Blocks[2].Expand.Out-- }},
+		{
+			`block 2, expand "block2/expand": gives 47 channels: a MobileNetV2 has 48`,
+			func(n *mnv2.Network) { n.Blocks[2].Expand.Out-- },
+		},
 		{"block 1, expand: missing", func(n *mnv2.Network) { n.Blocks[1].Expand = nil }},
-		{`block 3, depthwise "block3/depthwise": the convolution is 3x3, stride 1, depthwise: a MobileNetV2 has 3x3, stride 2`,
-			func(n *mnv2.Network) { n.Blocks[3].Depthwise.Stride = 1 }},
+		{
+			`block 3, depthwise "block3/depthwise": the convolution is 3x3, stride 1, depthwise: a MobileNetV2 has 3x3, stride 2`,
+			func(n *mnv2.Network) { n.Blocks[3].Depthwise.Stride = 1 },
+		},
 		{"block 3, depthwise", func(n *mnv2.Network) { n.Blocks[3].Depthwise.Depthwise = false }},
 		{`block 4, project "block4/project": gives 7 channels`, func(n *mnv2.Network) { n.Blocks[4].Project.Out = 7 }},
 		{"block 1, project \"block1/project\": gives 0 channels", func(n *mnv2.Network) { n.Blocks[1].Project.Out = 0 }},
 		{"block 2, residual add: missing", func(n *mnv2.Network) { n.Blocks[2].Residual = nil }},
-		{`block 3, residual add "more": stride or channels`,
-			func(n *mnv2.Network) { n.Blocks[3].Residual = &mnv2.Add{Name: "more"} }},
-		{"block 2, residual add \"block2/add\": scale is -1",
-			func(n *mnv2.Network) { n.Blocks[2].Residual.Output.Scale = -1 }},
+		{
+			`block 3, residual add "more": stride or channels`,
+			func(n *mnv2.Network) { n.Blocks[3].Residual = &mnv2.Add{Name: "more"} },
+		},
+		{
+			"block 2, residual add \"block2/add\": scale is -1",
+			func(n *mnv2.Network) { n.Blocks[2].Residual.Output.Scale = -1 },
+		},
 		{"is too far from the larger input scale", func(n *mnv2.Network) { n.Blocks[2].Residual.Output.Scale = 1e6 }},
 		{"is too far from the larger input scale", func(n *mnv2.Network) { n.Blocks[2].Residual.Output.Scale = 1e-6 }},
 		{"clamp 3..2 is empty", func(n *mnv2.Network) { n.Blocks[2].Residual.Min, n.Blocks[2].Residual.Max = 3, 2 }},

@@ -10,8 +10,15 @@ import (
 
 func BenchmarkPointwise(b *testing.B) {
 	for _, shape := range []struct{ pixels, in, out int }{
-		{112, 16, 96}, {56, 144, 24}, {28, 32, 192}, {14, 64, 384}, {56, 384, 64},
-		{49, 160, 960}, {49, 960, 160}, {49, 320, 256}, {1, 1280, 1000},
+		{112, 16, 96},
+		{56, 144, 24},
+		{28, 32, 192},
+		{14, 64, 384},
+		{56, 384, 64},
+		{49, 160, 960},
+		{49, 960, 160},
+		{49, 320, 256},
+		{1, 1280, 1000},
 	} {
 		name := fmt.Sprintf("%dx%dx%d", shape.pixels, shape.in, shape.out)
 		forEachSet(b, name, func(b *testing.B, s *Set) {

@@ -1,0 +1,5 @@
+//go:build race
+
+package mnv2_test
+
+func init() { raceDetector = true }
