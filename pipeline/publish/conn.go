@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"sync"
 	"time"
 
@@ -78,14 +79,13 @@ func (c *conn) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Read returns the reason if it was our side that gave the connection up: the client library does not take
-// "closed" for an error.
+// Read says why, if it was our side that gave the connection up: the client library takes "closed" for no error.
 func (c *conn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if err != nil {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if c.err != nil {
+		if c.err != nil && (errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded)) {
 			err = c.err
 		}
 	}
@@ -121,7 +121,9 @@ func (c *conn) flush() {
 				_, err = c.Conn.Write(rest[:n])
 			}
 			if err != nil {
-				c.abort(err)
+				c.fail(err)
+				// Why the other side has gone may still be there to be read.
+				c.raw.SetReadDeadline(time.Now().Add(time.Second))
 				return
 			}
 			rest = rest[n:]
@@ -137,13 +139,17 @@ func (c *conn) flush() {
 
 // abort ends the connection at once; both sides see it break off.
 func (c *conn) abort(err error) {
+	c.fail(err)
+	c.raw.Close()
+}
+
+func (c *conn) fail(err error) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.err == nil {
 		c.err = err
 	}
 	c.more.Signal()
-	c.mu.Unlock()
-	c.raw.Close()
 }
 
 // Close sends what was written, if the other side takes it at once, and ends the connection.

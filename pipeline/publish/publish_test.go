@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"reflect"
 	"strings"
 	"sync"
@@ -283,6 +284,59 @@ func TestStopHalfOpen(t *testing.T) {
 	}
 	x.cut()
 	s.expect("tarsier/node/status", Offline) // the last will
+}
+
+// Neither does one that takes the connection and never answers, nor can it hold up other options.
+func TestSilentBroker(t *testing.T) {
+	for _, scheme := range []string{"tcp", "ssl", "ws", "wss"} {
+		t.Run(scheme, func(t *testing.T) {
+			leaks(t)
+			b := mosquitto(t, "")
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer ln.Close()
+			silent := scheme + "://" + ln.Addr().String()
+			accept := func() {
+				t.Helper()
+				c, err := ln.Accept()
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { c.Close() })
+				if _, err := c.Read(make([]byte, 1)); err != nil { // it has begun
+					t.Fatal(err)
+				}
+			}
+			o := Options{Brokers: []string{silent}}
+			p := prepare(t, o)
+			p.timing.connect = time.Hour
+			p.timing.drain = 100 * time.Millisecond
+			p.queueEvents(1)
+			p.run()
+			accept()
+			o.Brokers = []string{b.url()}
+			p.Reconfigure(p.options(o))
+			p.expectConnected(true)
+			o.Brokers = []string{silent}
+			p.Reconfigure(p.options(o))
+			accept()
+			p.queueEvents(1)
+			if err := p.stop(); err == nil {
+				t.Error("no error")
+			}
+
+			p = prepare(t, Options{Brokers: []string{silent, b.url()}})
+			p.timing.connect = 100 * time.Millisecond
+			p.run()
+			accept()
+			p.expectConnected(true)
+			if got := p.Stats().LastError; !strings.HasSuffix(got, "the broker does not answer") {
+				t.Error(got)
+			}
+		})
+	}
 }
 
 func TestPause(t *testing.T) {

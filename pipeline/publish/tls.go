@@ -11,6 +11,8 @@ import (
 	"net"
 	"os"
 	"strings"
+	"syscall"
+	"time"
 )
 
 // config reads the files and makes the configuration of a connection to host.
@@ -85,7 +87,9 @@ func explain(err error) error {
 	case errors.As(err, &hostname):
 		text = hostname.Error() + ": use a name that is in it in mqtt.brokers"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		text = invalid.Error() + ": renew the broker's certificate, or set the clock"
+		// The library's text has the time in it, and so is new with each attempt.
+		text = fmt.Sprintf("the broker's certificate is valid from %s to %s: renew it, or set the clock",
+			invalid.Cert.NotBefore.Format(time.DateTime), invalid.Cert.NotAfter.Format(time.DateTime))
 	case errors.As(err, &record):
 		text = "the broker does not speak TLS on this port: use tcp:// or ws://, or another port"
 	case errors.As(err, &dns):
@@ -97,10 +101,10 @@ func explain(err error) error {
 		text = "the broker refuses the TLS connection: " + what + ": see mqtt.tls.cert_file and key_file"
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		text = "the broker does not answer"
-	case errors.As(err, &op):
-		text = op.Op + ": " + reason(op.Timeout(), "timeout", op.Err.Error())
-	case errors.Is(err, io.EOF):
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		text = "the broker closes the connection"
+	case errors.As(err, &op):
+		text = reason(op.Timeout(), "the broker does not answer", op.Err.Error())
 	default:
 		return err
 	}
