@@ -196,3 +196,18 @@ func (c *camera) waits(online bool, words ...string) {
 		c.t.Fatal("no word of the camera's status")
 	}
 }
+
+// until waits for a status, over others.
+func (c *camera) until(online bool) {
+	c.t.Helper()
+	for {
+		select {
+		case s := <-c.status:
+			if s.online == online {
+				return
+			}
+		case <-c.ctx.Done():
+			c.t.Fatalf("online is never %v", online)
+		}
+	}
+}

@@ -31,9 +31,10 @@ func main() {
 		fmt.Fprintln(os.Stderr, "tarsier-capture: takes no arguments but --version; tarsier starts it")
 		os.Exit(2)
 	}
-	// One picture of this size is not worth waking other threads for; and a V4L2 camera is dead after 3 s of silence, not 10.
+	// OpenCV takes these from the environment only. One picture of this size is not worth waking other threads for; and a V4L2 camera is dead after 3 s of silence, not 10.
 	os.Setenv("OPENCV_FOR_THREADS_NUM", "1")
 	os.Setenv("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
+	os.Setenv("OPENCV_FFMPEG_LOGLEVEL", "24") // warnings: that a login is refused over HTTP is one
 	stderr, err := filterStderr()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "tarsier-capture:", err)
@@ -47,7 +48,7 @@ func main() {
 	}
 	file.Close()
 
-	s := &server{conn: conn, stderr: stderr, questions: make(chan wire.Message)}
+	s := &server{conn: conn, stderr: stderr, questions: make(chan wire.Message), news: make(chan struct{}, 1)}
 	go s.pulse(time.Second)
 	go s.answer()
 	s.listen()

@@ -16,6 +16,7 @@ type server struct {
 	conn      net.Conn
 	stderr    *stderrFilter
 	questions chan wire.Message
+	news      chan struct{} // a stream has ended
 
 	mu     sync.Mutex // serializes writing, and guards what follows
 	buf    []byte
@@ -88,7 +89,7 @@ func (s *server) open(o *wire.Open, c *cutter) error {
 	}
 	c.set(o)
 	s.stderr.name(o.Name)
-	st, err := openStream(o, s.stderr)
+	st, err := openStream(o, s.stderr, s.news)
 	s.mu.Lock()
 	s.stream, s.opened = st, time.Time{}
 	s.mu.Unlock()
@@ -147,7 +148,11 @@ func (s *server) jpeg(c *cutter, width int) error {
 // pulse also carries the news that a source broke while nobody asked. It holds the lock throughout, so that what it says of a
 // source is said before another one is open.
 func (s *server) pulse(every time.Duration) {
-	for range time.Tick(every) {
+	for tick := time.Tick(every); ; {
+		select {
+		case <-tick:
+		case <-s.news:
+		}
 		watchdog()
 		s.mu.Lock()
 		p := wire.Pulse{}

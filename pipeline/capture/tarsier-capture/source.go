@@ -24,10 +24,11 @@ type source struct {
 }
 
 // What FFmpeg is told: TCP, since a lost packet is a smeared picture; three seconds for an answer instead of thirty; and no long
-// look at the stream before the first picture.
+// look at the stream before the first picture. Not `fflags;nobuffer`: it forgets what it saw in that look, the key frame too, and
+// the first picture comes with the next one, seconds later.
 const (
-	rtspOptions = "rtsp_transport;tcp|timeout;3000000|analyzeduration;100000|fflags;nobuffer"
-	httpOptions = "rw_timeout;3000000|analyzeduration;100000|fflags;nobuffer"
+	rtspOptions = "rtsp_transport;tcp|timeout;3000000|analyzeduration;100000"
+	httpOptions = "rw_timeout;3000000|analyzeduration;100000"
 )
 
 func fault(r wire.Reason, format string, args ...any) *wire.Fault {

@@ -1,9 +1,11 @@
 package main
 
+// #include <stdio.h>
+import "C"
+
 import (
 	"bufio"
 	"fmt"
-	"io"
 	"os"
 	"runtime/debug"
 	"strings"
@@ -15,10 +17,11 @@ import (
 	"tarsier/pipeline/capture/wire"
 )
 
-// stderrFilter stands between file descriptor 2, where FFmpeg and OpenCV write, and the real standard error.
+// stderrFilter stands between file descriptors 1 and 2, where FFmpeg and OpenCV write, and the real standard error.
 type stderrFilter struct {
 	real *os.File
-	pipe *os.File // its writing end is file descriptor 2
+	in   *os.File // where they write
+	pipe *os.File // and what comes out there
 
 	mu     sync.Mutex
 	prefix string
@@ -27,14 +30,18 @@ type stderrFilter struct {
 	marked chan int
 }
 
-// maxLine is where a line is cut: nobody reads more, and a decoder fed from the network may print without end.
-const maxLine = 2048
+// maxLine is the longest line that is looked at; it holds the longest source several times. What is longer is left out, since half a
+// URL is not known for one.
+const maxLine = 16 << 10
+
+// ffmpegLine is how long FFmpeg's lines are at most: it cuts them itself.
+const ffmpegLine = 1000
 
 // maxRecent lines are kept: FFmpeg's first complaint is the cause, what follows is its consequence.
 const maxRecent = 16
 
 func filterStderr() (*stderrFilter, error) {
-	fd, err := unix.FcntlInt(2, unix.F_DUPFD_CLOEXEC, 3)
+	fd, err := unix.FcntlInt(2, unix.F_DUPFD_CLOEXEC, socketFD+1)
 	if err != nil {
 		return nil, fmt.Errorf("keep standard error: %w", err)
 	}
@@ -42,11 +49,14 @@ func filterStderr() (*stderrFilter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("filter standard error: %w", err)
 	}
-	if err := unix.Dup3(int(w.Fd()), 2, 0); err != nil {
-		return nil, fmt.Errorf("filter standard error: %w", err)
+	for fd := 1; fd <= 2; fd++ { // some of it is printed on standard output
+		if err := unix.Dup3(int(w.Fd()), fd, 0); err != nil {
+			return nil, fmt.Errorf("filter standard error: %w", err)
+		}
 	}
+	C.setvbuf(C.stdout, nil, C._IOLBF, 0)
 	w.Close()
-	f := &stderrFilter{real: os.NewFile(uintptr(fd), "stderr"), pipe: r, marked: make(chan int, 1)}
+	f := &stderrFilter{real: os.NewFile(uintptr(fd), "stderr"), in: os.Stderr, pipe: r, marked: make(chan int, 1)}
 	// Go's account of a crash holds addresses, not strings, and nobody reads the pipe any more by then.
 	_ = debug.SetCrashOutput(f.real, debug.CrashOptions{})
 	go f.run()
@@ -70,18 +80,19 @@ func (f *stderrFilter) printf(format string, args ...any) {
 
 const mark = "\x00tarsier-capture mark "
 
+// run passes lines on until the pipe ends, which it does with the process.
 func (f *stderrFilter) run() {
 	lines := bufio.NewReaderSize(f.pipe, maxLine)
 	for {
 		b, err := lines.ReadSlice('\n')
-		for err == bufio.ErrBufferFull { // the rest of a line that is too long
-			_, err = lines.ReadSlice('\n')
+		if err == bufio.ErrBufferFull {
+			for err == bufio.ErrBufferFull {
+				_, err = lines.ReadSlice('\n')
+			}
+			b = []byte("a line that is too long was left out")
 		}
 		f.line(strings.TrimRight(string(b), "\r\n"))
 		if err != nil {
-			if err != io.EOF {
-				fmt.Fprintln(f.real, "tarsier-capture: standard error:", err)
-			}
 			return
 		}
 	}
@@ -96,6 +107,9 @@ func (f *stderrFilter) line(s string) {
 	}
 	if strings.TrimSpace(s) == "" {
 		return
+	}
+	if len(s) >= ffmpegLine {
+		s = s[:strings.LastIndexAny(s, " \t")+1] + "..."
 	}
 	s = wire.Redact(s)
 	f.mu.Lock()
@@ -118,7 +132,7 @@ func (f *stderrFilter) clear() {
 // since is what was printed since clear, up to this very call: a mark sent through the pipe tells when all before it has come out.
 func (f *stderrFilter) since() []string {
 	f.marks++
-	fmt.Fprintf(os.Stderr, "\n%s%d\n", mark, f.marks)
+	fmt.Fprintf(f.in, "\n%s%d\n", mark, f.marks)
 	timeout := time.After(time.Second)
 	for {
 		select {

@@ -51,7 +51,8 @@ type picture struct {
 	stream time.Duration
 }
 
-func openStream(o *wire.Open, stderr *stderrFilter) (*stream, error) {
+// openStream begins to open a source; news is told when it has ended.
+func openStream(o *wire.Open, stderr *stderrFilter, news chan<- struct{}) (*stream, error) {
 	src, err := parseSource(o.Source)
 	if err != nil {
 		return nil, err
@@ -75,6 +76,10 @@ func openStream(o *wire.Open, stderr *stderrFilter) (*stream, error) {
 		s.err = err
 		s.mu.Unlock()
 		s.change.Broadcast()
+		select {
+		case news <- struct{}{}:
+		default:
+		}
 	}()
 	return s, nil
 }
@@ -292,7 +297,7 @@ func (s *stream) video() *wire.Fault {
 		pass++
 		position = vc.Get(t.property)
 		now := time.Now()
-		p.taken, p.stream = t.stamp(now, milliseconds(vc.Get(gocv.VideoCapturePosMsec)))
+		p.taken, p.stream = t.stamp(now, vc.Get(gocv.VideoCapturePosMsec))
 		if s.src.file {
 			if s.every {
 				p.taken = now
@@ -371,18 +376,14 @@ func diagnose(lines []string) (wire.Reason, string) {
 // because quotes the first complaint.
 func because(lines []string) string {
 	for _, l := range lines {
-		// [rtsp @ 0x55d0c8a3a2c0] says who complains.
+		if l = strings.TrimPrefix(l, "[OPENCV:FFMPEG:24] "); strings.HasPrefix(l, "deprecated pixel format") {
+			continue // of every MJPEG stream, and no reason for anything
+		}
+		// [OPENCV:FFMPEG:16] and [rtsp @ 0x55d0c8a3a2c0] say who complains.
 		if _, rest, ok := strings.Cut(l, "] "); ok && strings.HasPrefix(l, "[") {
 			l = rest
 		}
 		return " (" + strings.TrimSpace(l) + ")"
 	}
 	return ""
-}
-
-func milliseconds(v float64) time.Duration {
-	if math.IsNaN(v) || math.Abs(v) > 1e12 {
-		return 0
-	}
-	return time.Duration(v * float64(time.Millisecond))
 }

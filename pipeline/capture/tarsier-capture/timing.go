@@ -1,6 +1,10 @@
 package main
 
+// #include <unistd.h>
+import "C"
+
 import (
+	"math"
 	"strings"
 	"time"
 
@@ -22,6 +26,7 @@ type timing struct {
 	stamped  bool                        // time stamps are the camera's
 	strict   bool                        // and tell whether the stream is behind
 	frame    time.Duration               // what a picture lasts, by the container
+	held     int                         // pictures that are decoded later than they come
 
 	started time.Time
 	base    time.Duration // of this pass through a file
@@ -44,12 +49,18 @@ func newTiming(src source, vc *gocv.VideoCapture) *timing {
 	case gocv.VideoCaptureGstreamer:
 		t.mustRead = true
 	}
+	codec := strings.ToLower(vc.CodecString())
 	switch {
 	case strings.HasPrefix(src.uri, "rtsp"):
 		t.strict = true
 	case strings.HasPrefix(src.uri, "http"):
 		// JPEGs one after the other have no stamps: FFmpeg counts 25 a second, whatever comes.
-		t.stamped = vc.CodecString() != "MJPG"
+		t.stamped = !strings.HasPrefix(codec, "mjp")
+	}
+	if !src.file && (codec == "h264" || codec == "hevc") {
+		// FFmpeg's parser waits for the next picture to begin, and of its frame threads, which OpenCV asks for one a processor,
+		// each but one holds a picture. Seen in the tests: as many pictures late as there are processors.
+		t.held = int(C.sysconf(C._SC_NPROCESSORS_ONLN))
 	}
 	return t
 }
@@ -59,8 +70,8 @@ func (t *timing) again() {
 	t.base, t.seen = t.stream+t.frame, false
 }
 
-// stamp gives the time a picture was taken and the stream's own time, from zero at its first picture.
-func (t *timing) stamp(now time.Time, stamp time.Duration) (taken time.Time, stream time.Duration) {
+// stamp gives the time a picture was taken and the stream's own time, from zero at its first picture; ms is its time stamp in milliseconds.
+func (t *timing) stamp(now time.Time, ms float64) (taken time.Time, stream time.Duration) {
 	if t.started.IsZero() {
 		t.started = now
 	}
@@ -71,16 +82,23 @@ func (t *timing) stamp(now time.Time, stamp time.Duration) (taken time.Time, str
 		t.stream = arrived
 		return now, t.stream
 	}
+	// Of a picture without a stamp OpenCV says 0, or something far below: the first ones of an RTSP stream are such.
+	ok := math.Abs(ms) < 1e14
+	stamp := time.Duration(ms * float64(time.Millisecond))
 	if !t.seen {
+		if !ok {
+			stamp = 0
+		}
 		t.seen, t.first, t.stream = true, stamp, t.base
 		t.offset = arrived - t.stream
 		return now, t.stream
 	}
 	stream = t.base + stamp - t.first
-	if stream <= t.stream || stream > t.stream+time.Hour {
-		// No stamp, or a clock that was set: go on from where we are.
+	if !ok || stream <= t.stream || stream > t.stream+time.Hour {
 		stream = t.stream + t.frame
-		t.first = stamp - (stream - t.base)
+	}
+	if ok {
+		t.first = t.base + stamp - stream // other than before where the stream's clock was set
 	}
 	t.stream = stream
 	t.offset = min(t.offset+time.Duration(drift*float64(passed)), arrived-stream)
@@ -88,7 +106,7 @@ func (t *timing) stamp(now time.Time, stamp time.Duration) (taken time.Time, str
 	if t.strict {
 		t.lag = arrived - stream - t.offset
 	}
-	return t.started.Add(stream + t.offset), stream
+	return t.started.Add(stream + t.offset - time.Duration(t.held)*t.frame), stream
 }
 
 // play is when a file's picture is due, played at its own speed. Where the machine is too slow for that it plays slower.

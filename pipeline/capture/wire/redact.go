@@ -35,6 +35,12 @@ func Redact(s string) string {
 		}
 		return "://" + hidden + rest[at:]
 	})
-	s = parameter.ReplaceAllString(s, "${1}${2}"+hidden)
+	s = parameter.ReplaceAllStringFunc(s, func(p string) string {
+		m := parameter.FindStringSubmatch(p)
+		if strings.HasPrefix(m[3], hidden) {
+			return p // done before, and what follows is not the value's
+		}
+		return m[1] + m[2] + hidden
+	})
 	return header.ReplaceAllString(s, "${1}"+hidden)
 }

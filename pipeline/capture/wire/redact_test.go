@@ -28,8 +28,12 @@ func TestRedact(t *testing.T) {
 		"Authorization: Basic YWRtaW46c2VjcmV0":                                         "Authorization: Basic ***",
 		`Authorization: Digest username="secret", realm="x", response="secret"`:         `Authorization: Digest username=***, realm="x", response=***`,
 	} {
-		if got := Redact(in); got != want {
+		got := Redact(in)
+		if got != want {
 			t.Errorf("%s\nbecomes %s\nnot     %s", in, got, want)
+		}
+		if again := Redact(got + ": failed"); again != want+": failed" {
+			t.Errorf("twice: %s", again)
 		}
 	}
 }
