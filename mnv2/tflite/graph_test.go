@@ -48,6 +48,11 @@ func TestRefused(t *testing.T) {
 		{"wide paddings", Options{ExplicitPad: true}, func(w *writer) {
 			w.constant("first/paddings")[8] = 3
 		}, `pad #0 "first/pad": paddings [0 0 3 1 0 1 0 0]; only height and width`},
+		{"padding with another number", Options{ExplicitPad: true}, func(w *writer) {
+			op := w.named("first/pad")
+			op.code = opPadV2
+			op.inputs = append(op.inputs, int32(w.tensor(newTensor{name: "7", typ: schema.TensorTypeINT8, buffer: w.buffer([]byte{7})})))
+		}, `padv2 #0 "first/pad": pads with [7]; a MobileNetV2 pads with zero, here -1`},
 		{"activation", Options{}, func(w *writer) {
 			w.named("first").setConv(schema.PaddingSAME, 2, 1, schema.ActivationFunctionTypeTANH)
 		}, `conv_2d #0 "first": activation TANH; only NONE, RELU and RELU6`},
@@ -377,6 +382,11 @@ func TestAccepted(t *testing.T) {
 		{"embedding as a second output", Options{}, func(w *writer) {
 			w.outputs = append(w.outputs, w.index("embedding"))
 		}, nil},
+		{"legacy with real numbers at its input", Options{Legacy: true}, func(w *writer) {
+			in := w.tensor(newTensor{name: "real", shape: w.result("input").shape, typ: schema.TensorTypeFLOAT32})
+			w.op(opQuantize, []int{in}, int(w.index("input")), 0, nil)
+			w.inputs[0], w.metadata = int32(in), nil
+		}, func(n *mnv2.Network) { n.Name = "" }},
 		{"PADV2", Options{ExplicitPad: true}, func(w *writer) {
 			op := w.named("first/pad")
 			op.code = opPadV2
@@ -435,20 +445,6 @@ func (w *writer) drop(name string) {
 			w.ops = append(w.ops[:i], w.ops[i+1:]...)
 			return
 		}
-	}
-}
-
-func TestPadV2Refused(t *testing.T) {
-	for value, want := range map[byte]string{0: "pads with [0]; a MobileNetV2 pads with zero, here -1"} {
-		w, err := newWriter(small(Options{}), Options{ExplicitPad: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		op := w.named("first/pad")
-		op.code = opPadV2
-		op.inputs = append(op.inputs, int32(w.tensor(newTensor{name: "value", typ: schema.TensorTypeINT8, buffer: w.buffer([]byte{value})})))
-		_, err = Read(w.file())
-		wantError(t, err, `padv2 #0 "first/pad": `+want)
 	}
 }
 

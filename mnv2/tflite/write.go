@@ -3,6 +3,7 @@ package tflite
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 
 	flatbuffers "github.com/google/flatbuffers/go"
 
@@ -357,7 +358,7 @@ func (w *writer) weights(x *plane, c *mnv2.Conv, shape []int32, dim int32) ([]in
 	}
 	units := make([]float32, len(scales)) // of the bias
 	for i, s := range scales {
-		units[i] = x.quant.Scale * s
+		units[i] = max(x.quant.Scale*s, math.SmallestNonzeroFloat32) // 0 is no scale
 	}
 	bias := make([]byte, 0, 4*c.Out)
 	for _, v := range c.Bias {

@@ -90,10 +90,10 @@ func TestWriteErrors(t *testing.T) {
 		return randnet.New(1, randnet.Options{WidthMult: 0.1, Size: 32, Classes: 3, Truncate: true})
 	}
 	for _, test := range []struct {
-		name   string
-		break_ func(*mnv2.Network)
-		o      Options
-		want   string
+		name  string
+		spoil func(*mnv2.Network)
+		o     Options
+		want  string
 	}{
 		{"pool", func(n *mnv2.Network) {}, Options{AveragePool: true}, "AVERAGE_POOL_2D cannot change the quantization"},
 		{"scales", func(n *mnv2.Network) {}, Options{PerTensor: true}, `layer "first": scales`},
@@ -107,7 +107,7 @@ func TestWriteErrors(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			net := base()
-			test.break_(net)
+			test.spoil(net)
 			_, err := Write(net, test.o)
 			wantError(t, err, `writing network "random_0.1_1"`, test.want)
 		})
