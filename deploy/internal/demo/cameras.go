@@ -18,19 +18,24 @@ import (
 type camera struct {
 	name, source string
 	loop         bool
+	only         []string // labels that make events; none: all
 }
 
 // findCameras takes the two videos of the test data or, where there are none,
 // serves the photographs as two cameras. The function it returns ends that.
 func findCameras(data string) ([]camera, func(), error) {
 	var found []camera
-	for _, name := range []string{"bottle", "car"} {
-		path, err := filepath.Abs(filepath.Join(data, "videos", name+".mp4"))
+	for _, v := range []camera{
+		{name: "bottle", only: []string{"water bottle"}},
+		{name: "car", only: []string{"cab", "minivan", "limousine", "sports car", "minibus", "police van"}},
+	} {
+		path, err := filepath.Abs(filepath.Join(data, "videos", v.name+".mp4"))
 		if err != nil {
 			return nil, nil, err
 		}
 		if _, err := os.Stat(path); err == nil {
-			found = append(found, camera{name, path, true})
+			v.source, v.loop = path, true
+			found = append(found, v)
 		}
 	}
 	if len(found) > 0 {

@@ -8,6 +8,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -76,6 +77,7 @@ func run(ctx context.Context, data, bin string, seconds int) (err error) {
 	}
 	host, port, _ := strings.Cut(address, ":")
 	fmt.Printf("subscribe yourself: mosquitto_sub -h %s -p %s -t 'tarsier/#' -v\n", host, port)
+	fmt.Printf("look: http://%s/\n", page)
 	if interactive && seconds == 0 {
 		fmt.Println("Ctrl-C ends it")
 	}
@@ -141,19 +143,23 @@ func modelDir(data, temp string) (string, error) {
 	return dir, nil
 }
 
+// page is where the daemon's page is, unless something else is there.
+const page = "127.0.0.1:8585"
+
 // configFor writes the daemon's config. The thresholds are low: a label of a
 // thousand is rarely sure of itself.
 func configFor(cameras []camera, models, broker string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `node: demo
 model: {dir: %q}
-thresholds: {enter: 0.4, leave: 0.25, hold: 500ms}
+thresholds: {enter: 0.35, leave: 0.2, hold: 300ms}
 mqtt: {brokers: [%q], discovery_prefix: ""}
-http: {listen: ""}
+http: {listen: %q}
 cameras:
-`, models, "tcp://"+broker)
+`, models, "tcp://"+broker, page)
 	for _, c := range cameras {
-		fmt.Fprintf(&b, "  - {name: %s, source: %q, loop: %t, fps: 5}\n", c.name, c.source, c.loop)
+		only, _ := json.Marshal(append([]string{}, c.only...)) // JSON is YAML, and null is no list
+		fmt.Fprintf(&b, "  - {name: %s, source: %q, loop: %t, fps: 5, thresholds: {only: %s}}\n", c.name, c.source, c.loop, only)
 	}
 	return b.String()
 }
