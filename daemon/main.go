@@ -35,10 +35,9 @@ the board's own CPU, and tells MQTT subscribers when what it sees changes.
 
 Results go to standard output, everything else to standard error.
 Exit status: 0 fine, 1 failed, 2 wrong usage or config.`,
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		PersistentPreRun:  func(*cobra.Command, []string) { started = true },
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		SilenceErrors:    true,
+		SilenceUsage:     true,
+		PersistentPreRun: func(*cobra.Command, []string) { started = true },
 	}
 	root.AddCommand(
 		runCommand(),
@@ -54,16 +53,20 @@ Exit status: 0 fine, 1 failed, 2 wrong usage or config.`,
 	if err == nil {
 		return 0
 	}
-	if !errors.Is(err, errReported) {
-		fmt.Fprintf(os.Stderr, "tarsier: %v\n", err)
-	}
 	var wrong *usageError
 	var mistakes config.Errors
+	switch {
+	case errors.Is(err, errReported):
+	case errors.As(err, &mistakes):
+		fmt.Fprintln(os.Stderr, mistakes) // a line for each, which begins with the file
+	default:
+		fmt.Fprintf(os.Stderr, "tarsier: %v\n", err)
+	}
 	switch {
 	case !started:
 		fmt.Fprintln(os.Stderr, "Run 'tarsier help' for what there is.")
 		return 2
-	case errors.As(err, &wrong), errors.As(err, &mistakes):
+	case errors.As(err, &wrong), mistakes != nil:
 		return 2
 	}
 	return 1

@@ -152,7 +152,7 @@ func configFor(cameras []camera, models, broker string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `node: demo
 model: {dir: %q}
-thresholds: {enter: 0.35, leave: 0.2, hold: 300ms}
+thresholds: {enter: 0.35, leave: 0.2, hold: 200ms, smoothing: 500ms}
 mqtt: {brokers: [%q], discovery_prefix: ""}
 http: {listen: %q}
 cameras:
