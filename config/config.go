@@ -25,8 +25,7 @@ import (
 //go:embed tarsier.yaml
 var Example string
 
-// A Config is a whole config file. In the tags of this and the structs below stand the name of a key, its default and what is
-// allowed; package comments of the loader say how they are read.
+// A Config is a whole config file. The tags of this struct and of those below are the schema: see loader.
 type Config struct {
 	Node       string    `key:"node" is:"node"`
 	Model      Model     `key:"model"`

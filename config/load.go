@@ -134,7 +134,7 @@ func (l *loader) document(data []byte) *yaml.Node {
 		return nil
 	}
 	document, second, err := decode(data)
-	if err == nil && second != nil {
+	if err == nil && second != nil && !isNull(second) {
 		bad(second.Line, "a second document", "one: --- only at the start of the file")
 		return nil
 	}
@@ -180,7 +180,7 @@ func syntaxError(data []byte, err error) (line int, message string) {
 		}
 	}
 	lines := bytes.SplitAfter(bytes.TrimRight(data, " \t\r\n"), []byte("\n"))
-	if len(data) < 1<<16 { // beyond that it takes too long to try
+	if len(lines)*len(data) < 1<<24 { // beyond that, about a thousand lines, it takes too long to try
 		good := len(lines) - 1
 		for ; good > 0; good-- {
 			if _, _, err := decode(bytes.Join(lines[:good], nil)); err == nil {

@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	// settle is how long a file must have been left alone before it is read: editors write in several steps.
+	// settle is how long a folder must have been left alone before the file is read: editors write in several steps.
 	settle = 100 * time.Millisecond
-	// patience is after how long it is read all the same.
+	// patience is after how long it is read all the same, and how long it may be empty or gone before that is told.
 	patience = time.Second
 	// retry is how often a folder that cannot be watched is tried again.
 	retry = time.Second
@@ -39,9 +39,8 @@ func Watch(ctx context.Context, path string, loaded *Config, changed func(*Confi
 	if err := w.follow(); err != nil {
 		return err
 	}
-	w.look() // what was written before
 
-	var first time.Time // event since the last look
+	first := time.Now() // event since the last look; to begin with, what was written since loaded
 	timer := time.NewTimer(settle)
 	for ctx.Err() == nil {
 		select {
@@ -61,10 +60,10 @@ func Watch(ctx context.Context, path string, loaded *Config, changed func(*Confi
 			timer.Reset(settle) // events were lost: any may have been ours
 		case <-timer.C:
 			first = time.Time{}
-			if w.follow() != nil {
+			again := w.follow() != nil
+			if w.look() || again {
 				timer.Reset(retry)
 			}
-			w.look()
 		}
 	}
 	return nil
@@ -75,6 +74,7 @@ type watch struct {
 	watcher *fsnotify.Watcher
 	changed func(*Config, error)
 	seen    [sha256.Size]byte // the content, or what hindered reading it
+	vague   time.Time         // since when the file is empty or gone; zero if it is not
 }
 
 // follow watches the folders that matter now: those of the path, and of what it leads to.
@@ -96,20 +96,28 @@ func (w *watch) follow() error {
 	return nil
 }
 
-// look reads the file and tells of what is new.
-func (w *watch) look() {
+// look reads the file and tells of what is new. It says whether to look again: whoever empties or removes the file may be about to write it.
+func (w *watch) look() (again bool) {
 	data, err := read(w.path)
 	sum := sha256.Sum256(data)
 	if err != nil {
 		sum = sha256.Sum256([]byte("cannot be read: " + err.Error()))
 	}
-	if sum == w.seen {
-		return
+	if err == nil && len(data) > 0 {
+		w.vague = time.Time{}
+	} else if w.vague.IsZero() {
+		w.vague = time.Now()
 	}
-	w.seen = sum
-	if err != nil {
+	switch {
+	case sum == w.seen:
+	case !w.vague.IsZero() && time.Since(w.vague) < patience:
+		return true
+	case err != nil:
+		w.seen = sum
 		w.changed(nil, err)
-		return
+	default:
+		w.seen = sum
+		w.changed(parse(w.path, data))
 	}
-	w.changed(parse(w.path, data))
+	return false
 }
