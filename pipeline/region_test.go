@@ -268,6 +268,13 @@ func TestState(t *testing.T) {
 		if (got.Label == nil) != (len(want) == 0) || got.Label != nil && *got.Label != want[0].Label {
 			t.Errorf("label %v", got.Label)
 		}
+		leading := -1
+		if len(want) > 0 {
+			leading = want[0].Index
+		}
+		if got := r.Leading(); got != leading {
+			t.Errorf("label %d leads, want %d", got, leading)
+		}
 	}
 	check()
 	r.Update(start, three(0.7, 0.1, 1))
@@ -325,6 +332,17 @@ func TestUpdateRefusesAnotherModelsScores(t *testing.T) {
 		}
 	}()
 	NewRegion([]string{"a", "b"}, Thresholds{}).Update(start, []float32{1})
+}
+
+func TestBest(t *testing.T) {
+	labels := []string{"a", "b", "c"}
+	scores := []float32{float32(math.NaN()), 0.71234, 0.9}
+	a, b, c := Score{"a", 0, 0}, Score{"b", 1, 0.7123}, Score{"c", 2, 0.9}
+	for k, want := range [][]Score{{}, {c}, {c, b}, {c, b, a}, {c, b, a}} {
+		if got := Best(labels, scores, k); !reflect.DeepEqual(got, want) {
+			t.Errorf("%d best: got %v, want %v", k, got, want)
+		}
+	}
 }
 
 func TestBestOf(t *testing.T) {
