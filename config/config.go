@@ -10,7 +10,6 @@ package config
 
 import (
 	"crypto/sha256"
-	_ "embed" // for Example
 	"errors"
 	"fmt"
 	"io"
@@ -19,11 +18,6 @@ import (
 	"slices"
 	"time"
 )
-
-// Example is a config with every key, its default and what it means.
-//
-//go:embed tarsier.yaml
-var Example string
 
 // A Config is a whole config file. The tags of this struct and of those below are the schema: see loader.
 type Config struct {

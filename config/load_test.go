@@ -1,6 +1,7 @@
 package config
 
 import (
+	_ "embed"
 	"errors"
 	"io/fs"
 	"os"
@@ -548,14 +549,19 @@ func TestHostNode(t *testing.T) {
 }
 
 // The example loads, has every key, and what it gives is the default.
+// example is the config that ships as the reference: every key, its default and what it means.
+//
+//go:embed tarsier.yaml
+var example string
+
 func TestExample(t *testing.T) {
-	got := load(t, Example)
+	got := load(t, example)
 	want := defaults()
 	want.Cameras[0].Source = "rtsp://10.0.0.7/stream1"
 	want.Thresholds.Only, want.Thresholds.Labels = []string{}, []LabelOverride{}
 	equal(t, got, want)
 
-	root, _, err := decode([]byte(Example))
+	root, _, err := decode([]byte(example))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -575,13 +581,13 @@ func TestExample(t *testing.T) {
 	// Those of lists that are empty stand in comments.
 	for _, entry := range []any{&Region{}, &LabelOverride{}} {
 		for _, key := range keysOf(reflect.ValueOf(entry).Elem()) {
-			if !regexp.MustCompile(`(?m)^ *#.*\b` + key + `:`).MatchString(Example) {
+			if !regexp.MustCompile(`(?m)^ *#.*\b` + key + `:`).MatchString(example) {
 				t.Errorf("%T: no comment has %s", entry, key)
 			}
 		}
 	}
 	// What the comments give as examples is right, too.
-	uncommented := regexp.MustCompile(`(?m)^( *)#   (- |  )`).ReplaceAllString(Example, "$1  $2")
+	uncommented := regexp.MustCompile(`(?m)^( *)#   (- |  )`).ReplaceAllString(example, "$1  $2")
 	for _, key := range []string{"labels", "regions"} {
 		list := regexp.MustCompile(`(?ms)^( +- name: door.*?enter: 0.7\}|  +- \{label: [^\n]*)$`).FindAllString(uncommented, -1)
 		if len(list) != 2 {
@@ -621,7 +627,7 @@ func TestDistance(t *testing.T) {
 }
 
 func FuzzLoad(f *testing.F) {
-	f.Add([]byte(Example))
+	f.Add([]byte(example))
 	f.Add([]byte(smallest))
 	f.Add([]byte("cameras: &a [*a]\n"))
 	f.Add([]byte("thresholds: &t {labels: [*t]}\n<<: *t\n? {a: b}\n: c\n"))
