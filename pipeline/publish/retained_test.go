@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"tarsier/pipeline/publish/schema"
 )
@@ -144,25 +145,39 @@ func TestLeftovers(t *testing.T) {
 		s.send(topic, payload, true)
 	}
 
-	ha := subscribeAs(t, "home-assistant", b.url(), "homeassistant/device/#", "tarsier/node/+/status", "tarsier/node/+/+/snapshot")
+	ha := subscribeAs(t, "home-assistant", b.url(), "homeassistant/device/tarsier-node/#", "tarsier/node/+/status", "tarsier/node/+/pause",
+		"tarsier/node/+/+/state", "tarsier/node/+/+/snapshot")
 	p = prepare(t, Options{Brokers: []string{b.url()}, DiscoveryPrefix: "homeassistant"})
 	p.SetTopology(porch)
 	p.run()
-	ha.expect("tarsier/node/garden/status", "")
-	ha.expect("tarsier/node/garden/frame/snapshot", "")
-	for {
-		gone := string(ha.next(discoveryTopic).Payload())
-		if strings.Contains(gone, `"garden/pause":{"platform":"switch"}`) {
-			if got := componentIDs(t, gone); !slices.Equal(got, []string{"garden/frame/state", "garden/pause", "garden/status", "porch/path/state"}) {
-				t.Errorf("removed %v", got)
+	cleared := map[string]bool{
+		"garden/status": true, "garden/pause": true, "garden/frame/state": true, "garden/frame/snapshot": true,
+		"porch/path/state": true, "porch/path/snapshot": true,
+	}
+	removed := []string{"garden/frame/state", "garden/pause", "garden/status", "porch/path/state"}
+	left := []string{"porch/door/state", "porch/pause", "porch/status"}
+	for last := false; len(cleared) > 0 || !last; {
+		select {
+		case m := <-ha.got:
+			if rel, ok := strings.CutPrefix(m.Topic(), "tarsier/node/"); ok {
+				if !m.Retained() && (len(m.Payload()) > 0 || !cleared[rel]) {
+					t.Errorf("%s is now %q", rel, m.Payload())
+				}
+				if !m.Retained() {
+					delete(cleared, rel)
+				}
+				continue
 			}
-			break
+			// What is removed may come in several messages; the last one has what there is.
+			ids := componentIDs(t, string(m.Payload()))
+			last = slices.Equal(ids, left) && len(removed) == 0
+			if strings.Contains(string(m.Payload()), `{"platform":"sensor"}`) || strings.Contains(string(m.Payload()), `{"platform":"switch"}`) {
+				removed = slices.DeleteFunc(removed, func(id string) bool { return slices.Contains(ids, id) })
+			}
+		case <-time.After(patience):
+			t.Fatalf("not cleared: %v; not removed: %v", cleared, removed)
 		}
 	}
-	if got := componentIDs(t, string(ha.next(discoveryTopic).Payload())); len(got) != 3 {
-		t.Errorf("components %v", got)
-	}
-	p.settled(s)
 	held := retained(t, b.url())
 	for topic, payload := range others {
 		if held[topic] != payload {

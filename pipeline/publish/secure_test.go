@@ -189,10 +189,10 @@ func TestTLSToPlainPort(t *testing.T) {
 
 func TestWebSocket(t *testing.T) {
 	leaks(t)
-	plain := freePort(t)
-	b := mosquitto(t, "protocol websockets\nlistener "+plain+" 127.0.0.1\n")
-	s := subscribe(t, "tcp://127.0.0.1:"+plain, "tarsier/#")
-	p := run(t, Options{Brokers: []string{"ws://127.0.0.1:" + b.port + "/mqtt"}})
+	b := mosquitto(t, "protocol websockets\nlistener "+freePort(t)+" 127.0.0.1\n")
+	url := "ws://127.0.0.1:" + b.port + "/mqtt"
+	s := subscribe(t, url, "tarsier/#")
+	p := run(t, Options{Brokers: []string{url}})
 	p.Retain("info", make([]byte, 300_000)) // longer than a frame, a buffer, a window
 	p.queueEvents(1000)
 	s.expect("tarsier/node/info", string(make([]byte, 300_000)))

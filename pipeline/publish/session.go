@@ -100,6 +100,9 @@ func (p *Publisher) connectTo(ctx context.Context, o Options, current context.Co
 	token := s.client.Connect().(*mqtt.ConnectToken)
 	<-token.Done() // dialling ends with ctx, and so does the connection while the broker has not answered
 	if s.conn == nil {
+		if ctx.Err() != nil {
+			err = ctx.Err() // and not what it came to
+		}
 		return nil, explain(err)
 	}
 	switch err := token.Error(); {
