@@ -135,18 +135,15 @@ func (d *daemon) alive(ctx context.Context) error {
 const maxStill = 15 * time.Second
 
 // prepare finds what a config needs, and its mistakes that only the model
-// shows. The running daemon is not touched.
+// shows. The running daemon is not touched. The model is read again each
+// time: its files may have been replaced.
 func (d *daemon) prepare(cfg *config.Config) (*model, []*cameraPlan, error) {
-	m := d.model
-	if m == nil || !reflect.DeepEqual(cfg.Model, d.cfg.Model) {
-		var err error
-		if m, err = configModel(cfg); err != nil {
-			return nil, nil, err
-		}
-		if d.model != nil && m.file.network.SHA256 == d.model.file.network.SHA256 && cfg.Model.Threads == d.cfg.Model.Threads &&
-			slices.Equal(m.labels, d.model.labels) {
-			m = d.model
-		}
+	m, err := configModel(cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	if d.model != nil && m.equal(d.model) && cfg.Model.Threads == d.cfg.Model.Threads {
+		m = d.model
 	}
 	plans, err := planCameras(cfg, m)
 	return m, plans, err
@@ -273,6 +270,9 @@ func (d *daemon) apply(r reload) {
 	if r.cfg.HTTP != old.HTTP {
 		d.stopWeb()
 		d.startWeb()
+	}
+	if r.cfg.Log.Format != old.Log.Format {
+		d.log.Warn("log.format takes effect when the daemon is started again")
 	}
 	d.log.Info("the new config is in effect", "model", m.file.network.Name, "width_mult", m.file.facts.WidthMult, "cameras", len(plans))
 }

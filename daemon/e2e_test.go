@@ -85,6 +85,12 @@ func TestEndToEnd(t *testing.T) {
 	c.write(t, path)
 	sub.wait("info shows the old width", func() bool { return sub.info().WidthMult == 1 })
 
+	// A camera is paused, and goes on.
+	sub.publish("bottle/pause/set", "ON")
+	sub.wait("bottle is paused", func() bool { return sub.last("bottle/pause") == "ON" && sub.last("bottle/status") == "offline" })
+	sub.publish("bottle/pause/set", "OFF")
+	sub.wait("bottle goes on", func() bool { return sub.last("bottle/pause") == "OFF" && sub.last("bottle/status") == "online" })
+
 	// The broker goes away for five seconds, in which events are made.
 	n := len(sub.events())
 	broker.stop(t)
@@ -178,6 +184,7 @@ log: {format: json}
 // broker keeps.
 type subscription struct {
 	t        *testing.T
+	client   mqtt.Client
 	mu       sync.Mutex
 	messages []message
 	heard    chan struct{} // has something after each message
@@ -210,6 +217,7 @@ func subscribe(t *testing.T, port int) *subscription {
 		t.Fatalf("subscriber: %v", tok.Error())
 	}
 	t.Cleanup(func() { c.Disconnect(100) })
+	s.client = c
 	return s
 }
 
@@ -234,6 +242,14 @@ func (s *subscription) wait(what string, ok func() bool) {
 			}
 			s.t.Fatalf("not seen in %v: %s; heard last:\n%s", patience, what, strings.Join(tail[max(0, len(tail)-40):], "\n"))
 		}
+	}
+}
+
+// publish asks the daemon for something.
+func (s *subscription) publish(topic, payload string) {
+	s.t.Helper()
+	if tok := s.client.Publish("tarsier/e2e/"+topic, 1, false, payload); !tok.WaitTimeout(patience) || tok.Error() != nil {
+		s.t.Fatalf("publish %s: %v", topic, tok.Error())
 	}
 }
 
@@ -321,7 +337,7 @@ func (s *subscription) check(t *testing.T) {
 	seen := map[string]int{}
 	for _, m := range s.messages {
 		kind := m.topic[strings.LastIndex(m.topic, "/")+1:]
-		if kind == "status" || kind == "pause" || len(m.payload) == 0 {
+		if kind == "status" || kind == "pause" || kind == "set" || len(m.payload) == 0 {
 			continue
 		}
 		schema := s.schemas[kind]

@@ -161,6 +161,11 @@ func loadModel(f modelFile, labelPath string, o mnv2.Options) (*model, error) {
 	return &model{file: f, engine: engine, labels: labels}, nil
 }
 
+// equal says whether two models give the same scores to the same labels.
+func (m *model) equal(o *model) bool {
+	return m.file.network.SHA256 == o.file.network.SHA256 && slices.Equal(m.labels, o.labels)
+}
+
 // info is what events say of the model.
 func (m *model) info() pipeline.Model {
 	return pipeline.Model{Name: m.file.network.Name, WidthMult: m.file.facts.WidthMult, SHA256: m.file.network.SHA256[:8]}

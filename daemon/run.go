@@ -39,6 +39,9 @@ entered is left, and what waits is delivered.`,
 }
 
 func run(ctx context.Context, path string) error {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
 	cfg, err := loadConfig(path)
 	if err != nil {
 		return err
@@ -65,8 +68,6 @@ func run(ctx context.Context, path string) error {
 			log.Error("the config file is not watched; SIGHUP reads it again", "error", err)
 		}
 	}()
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
 	hupDone := make(chan struct{})
 	go func() {
 		defer close(hupDone)
@@ -81,7 +82,6 @@ func run(ctx context.Context, path string) error {
 		}
 	}()
 	err = d.run(ctx)
-	signal.Stop(hup)
 	stopWatch()
 	<-watched
 	<-hupDone
