@@ -104,6 +104,7 @@ func TestChildMisbehaves(t *testing.T) {
 }
 
 func TestVersions(t *testing.T) {
+	t.Parallel()
 	v, err := capture.Versions(deadline(t), needChild(t))
 	if err != nil || !strings.Contains(v, "OpenCV 4.") {
 		t.Errorf("%q, %v", v, err)

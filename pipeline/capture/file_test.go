@@ -28,6 +28,7 @@ func open(t *testing.T, o capture.Options) (*capture.Session, error) {
 }
 
 func TestEveryFrame(t *testing.T) {
+	t.Parallel()
 	s, err := open(t, capture.Options{Source: testdata(t, "videos/car.mp4")})
 	if err != nil {
 		t.Fatal(err)
@@ -62,6 +63,7 @@ func TestEveryFrame(t *testing.T) {
 
 // A file stands in for a camera: its pictures come when they are due, and it ends but once.
 func TestPlayed(t *testing.T) {
+	t.Parallel()
 	c := runCamera(t, capture.Options{Source: testdata(t, "videos/bottle.mp4")})
 	var f capture.Frame
 	c.newest(&f)
@@ -97,6 +99,7 @@ func TestPlayed(t *testing.T) {
 func photo(t *testing.T, name string) string { return testdata(t, filepath.Join("photos", name)) }
 
 func TestStill(t *testing.T) {
+	t.Parallel()
 	ctx := deadline(t)
 	s, err := open(t, capture.Options{Source: photo(t, "grace_hopper.bmp")})
 	if err != nil {
@@ -146,6 +149,7 @@ func TestEndOfAVideo(t *testing.T) {
 
 // A loop goes on as if there were no end: at the same pace, with time stamps that grow.
 func TestLoop(t *testing.T) {
+	t.Parallel()
 	s, err := open(t, capture.Options{Source: testdata(t, "videos/car.mp4"), Loop: true})
 	if err != nil {
 		t.Fatal(err)
@@ -163,6 +167,7 @@ func TestLoop(t *testing.T) {
 }
 
 func TestFits(t *testing.T) {
+	t.Parallel()
 	video := testdata(t, "videos/car.mp4")
 	for _, c := range []struct {
 		fit     string
@@ -204,6 +209,7 @@ func TestFits(t *testing.T) {
 }
 
 func TestUnreadable(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	video, err := os.ReadFile(testdata(t, "videos/car.mp4"))
 	if err != nil {
@@ -245,6 +251,7 @@ func TestUnreadable(t *testing.T) {
 
 // A video whose end is missing gives what it has, and then says so.
 func TestCutOff(t *testing.T) {
+	t.Parallel()
 	video, err := os.ReadFile(testdata(t, "videos/car.mp4"))
 	if err != nil {
 		t.Fatal(err)
@@ -270,6 +277,7 @@ func TestCutOff(t *testing.T) {
 }
 
 func TestBadOptions(t *testing.T) {
+	t.Parallel()
 	for name, o := range map[string]capture.Options{
 		"fit":    {Source: "a", Fit: "zoom", Regions: whole},
 		"source": {Regions: whole},

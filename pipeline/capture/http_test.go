@@ -18,6 +18,7 @@ var pid = os.Getpid()
 
 // A camera as many are: JPEGs one after the other over HTTP, for those who know the password.
 func TestMJPEG(t *testing.T) {
+	t.Parallel()
 	var photos [][]byte
 	for _, name := range []string{"owl.jpg", "parrot.jpg"} {
 		b, err := os.ReadFile(photo(t, name))
@@ -101,6 +102,7 @@ func TestMJPEG(t *testing.T) {
 }
 
 func TestGStreamer(t *testing.T) {
+	t.Parallel()
 	for _, plugin := range []string{"libgstapp.so", "libgstvideotestsrc.so", "libgstvideoconvert*.so"} {
 		if found, _ := filepath.Glob("/usr/lib/*/gstreamer-1.0/" + plugin); len(found) == 0 {
 			missing(t, "GStreamer's "+plugin+" is not installed (apt-get install gstreamer1.0-plugins-base)")

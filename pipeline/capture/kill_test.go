@@ -112,6 +112,7 @@ func daemon() {
 
 // No orphan is left, be it playing, waiting for an answer that never comes, or stopped.
 func TestDaemonKilled(t *testing.T) {
+	t.Parallel()
 	// This one accepts, and says nothing.
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -169,6 +170,7 @@ func TestDaemonKilled(t *testing.T) {
 
 // systemd accepts connections and starts a tarsier-capture with each as file descriptor 3; so does this.
 func TestSocket(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "capture.sock")
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {

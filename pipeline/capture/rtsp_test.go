@@ -63,6 +63,8 @@ func newRTSP(t *testing.T, addr string) *rtspCamera {
 		}
 		return l, err
 	}}
+	r.mu.Lock() // a camera that waits for this one asks at once
+	defer r.mu.Unlock()
 	if err := r.server.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -90,11 +92,17 @@ func (r *rtspCamera) OnDescribe(ctx *gortsplib.ServerHandlerOnDescribeCtx) (*bas
 			"WWW-Authenticate": auth.GenerateWWWAuthenticate(methods, "camera", r.nonce),
 		}}, nil, nil
 	}
-	return &base.Response{StatusCode: base.StatusOK}, r.stream, nil
+	return &base.Response{StatusCode: base.StatusOK}, r.streamed(), nil
+}
+
+func (r *rtspCamera) streamed() *gortsplib.ServerStream {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.stream
 }
 
 func (r *rtspCamera) OnSetup(*gortsplib.ServerHandlerOnSetupCtx) (*base.Response, *gortsplib.ServerStream, error) {
-	return &base.Response{StatusCode: base.StatusOK}, r.stream, nil
+	return &base.Response{StatusCode: base.StatusOK}, r.streamed(), nil
 }
 
 // OnPlay sends the clip over and over to this session, until it is closed.
@@ -168,6 +176,7 @@ func (c *camera) secretless() {
 }
 
 func TestRTSP(t *testing.T) {
+	t.Parallel()
 	r := newRTSP(t, "127.0.0.1:0")
 	c := runCamera(t, capture.Options{Source: r.url(password)})
 	var f capture.Frame
@@ -195,6 +204,7 @@ func TestRTSP(t *testing.T) {
 }
 
 func TestRTSPRefused(t *testing.T) {
+	t.Parallel()
 	r := newRTSP(t, "127.0.0.1:0")
 	const wrong = "wr0ngT0pS3cret"
 	c := runCamera(t, capture.Options{Source: r.url(wrong)})
@@ -227,6 +237,7 @@ func TestRTSPNobodyThere(t *testing.T) {
 }
 
 func TestRTSPFreezes(t *testing.T) {
+	t.Parallel()
 	r := newRTSP(t, "127.0.0.1:0")
 	c := runCamera(t, capture.Options{Source: r.url(password)})
 	var f capture.Frame
@@ -246,6 +257,7 @@ func TestRTSPFreezes(t *testing.T) {
 
 // A camera that goes away in the middle is said to be, and is back when it is back.
 func TestRTSPRestarts(t *testing.T) {
+	t.Parallel()
 	r := newRTSP(t, "127.0.0.1:0")
 	c := runCamera(t, capture.Options{Source: r.url(password)})
 	var f capture.Frame
@@ -261,6 +273,7 @@ func TestRTSPRestarts(t *testing.T) {
 
 // A stream whose clock falls behind ours is opened again.
 func TestRTSPFallsBehind(t *testing.T) {
+	t.Parallel()
 	r := newRTSP(t, "127.0.0.1:0")
 	c := runCamera(t, capture.Options{Source: r.url(password)})
 	var f capture.Frame

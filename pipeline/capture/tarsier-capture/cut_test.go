@@ -196,3 +196,21 @@ func TestTooManySquares(t *testing.T) {
 		t.Error("1280 squares of a line are made")
 	}
 }
+
+// BenchmarkCut is what an answer costs in the child, but for the socket.
+func BenchmarkCut(b *testing.B) {
+	m := gocv.NewMatWithSize(720, 1280, gocv.MatTypeCV8UC3)
+	defer m.Close()
+	for name, fit := range map[string]wire.Fit{"stretch": wire.Stretch, "crop": wire.Crop, "tiles": wire.Tiles} {
+		b.Run(name, func(b *testing.B) {
+			c := &cutter{}
+			c.set(&wire.Open{Fit: fit, Size: 224, Regions: []wire.Box{{0, 0, 1, 1}}})
+			defer c.free()
+			for b.Loop() {
+				if _, _, err := c.cut(m); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

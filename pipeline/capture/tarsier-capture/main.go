@@ -6,6 +6,11 @@
 // socket. What FFmpeg and OpenCV print is filtered before it reaches standard error, since it has credentials in it.
 package main
 
+// #cgo pkg-config: opencv4
+// #cgo CXXFLAGS: -std=c++11
+// #include "threads.h"
+import "C"
+
 import (
 	"fmt"
 	"net"
@@ -31,10 +36,10 @@ func main() {
 		fmt.Fprintln(os.Stderr, "tarsier-capture: takes no arguments but --version; tarsier starts it")
 		os.Exit(2)
 	}
-	// OpenCV takes these from the environment only. One picture of this size is not worth waking other threads for; and a V4L2 camera is dead after 3 s of silence, not 10.
-	os.Setenv("OPENCV_FOR_THREADS_NUM", "1")
-	os.Setenv("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
-	os.Setenv("OPENCV_FFMPEG_LOGLEVEL", "24") // warnings: that a login is refused over HTTP is one
+	C.one_thread()
+	// OpenCV takes these from the environment only.
+	os.Setenv("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3") // seconds; 10 is long for a camera that is dead
+	os.Setenv("OPENCV_FFMPEG_LOGLEVEL", "24")           // warnings: that a login is refused over HTTP is one
 	stderr, err := filterStderr()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "tarsier-capture:", err)
