@@ -44,7 +44,7 @@ func TestFlipped(t *testing.T) {
 	} {
 		data := tiny(t, o)
 		read := 0
-		const n = 3000
+		const n = 1000
 		for range n {
 			at, value := rng.IntN(len(data)), byte(rng.IntN(256))
 			data[at], value = value, data[at]

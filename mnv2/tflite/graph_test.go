@@ -21,6 +21,33 @@ func TestRefused(t *testing.T) {
 		change func(*writer)
 		want   string
 	}{
+		{"two inputs", Options{}, func(w *writer) {
+			w.inputs = append(w.inputs, 0)
+		}, "the graph has 2 inputs; a MobileNetV2 has one"},
+		{"nothing", Options{}, func(w *writer) {
+			w.ops = nil
+		}, "the graph has no operators"},
+		{"metadata", Options{}, func(w *writer) {
+			w.metadata = []byte{1, 2, 3}
+		}, "damaged file: metadata: offset 0: 4 bytes reach beyond the end, at 3"},
+		{"weights of a block's depthwise", Options{}, func(w *writer) {
+			w.named("block0/depthwise").inputs = w.named("block0/depthwise").inputs[:1]
+		}, `"block0/depthwise": its input and weights must have 4 dimensions`},
+		{"classifier without weights", Options{}, func(w *writer) {
+			w.named("classifier").inputs[1] = -1
+		}, `"classifier": no weights`},
+		{"no axes", Options{}, func(w *writer) {
+			w.named("embedding").inputs = w.named("embedding").inputs[:1]
+		}, `"embedding": no axes`},
+		{"axes of another type", Options{}, func(w *writer) {
+			w.result("axes").typ = schema.TensorTypeINT64
+		}, `"embedding": axes: tensor #`},
+		{"types of a sum", Options{}, func(w *writer) {
+			w.result("block2/add").typ = schema.TensorTypeUINT8
+		}, `"block2/add": inputs INT8 and INT8, output UINT8; they must be of one type`},
+		{"channels of a repeated block", Options{}, func(w *writer) {
+			w.result("block2/project/weights").shape[0], w.result("block2/project").shape[3] = 1, 1
+		}, `"block2/project": 1 output channels; the project convolution of block 2 has 2`},
 		{"other operator first", Options{}, func(w *writer) {
 			w.ops[0].code = schema.BuiltinOperatorMAX_POOL_2D
 		}, `max_pool_2d #0 "first": where a MobileNetV2 has the first convolution (conv_2d)`},
