@@ -26,10 +26,11 @@ type timing struct {
 }
 
 var defaultTiming = timing{
-	connect:     10 * time.Second,
-	keepAlive:   15 * time.Second,
-	ping:        10 * time.Second,
-	ack:         30 * time.Second,
+	connect: 10 * time.Second,
+	// A snapshot on a slow link may take most of a minute, during which nothing else comes through.
+	keepAlive:   30 * time.Second,
+	ping:        20 * time.Second,
+	ack:         time.Minute,
 	pause:       250 * time.Millisecond,
 	longest:     5 * time.Second,
 	longestLost: 30 * time.Second,
@@ -38,8 +39,11 @@ var defaultTiming = timing{
 	drain:       time.Second,
 }
 
-// flapping is the complaint about connections that do not last.
-const flapping = "flapping"
+// flapping is the complaint about connections that do not last, made when so many in a row did not.
+const (
+	flapping  = "flapping"
+	manyBrief = 3
+)
 
 // repeat is the time after which a complaint is made again that is still true.
 const repeat = 10 * time.Minute
@@ -61,28 +65,25 @@ func (p *Publisher) Run(ctx context.Context) error {
 			break
 		}
 		s, current := p.connect(grace, told)
+		failed++
 		if s != nil {
 			failed = 0
 			began := time.Now()
-			err := p.serve(ctx, grace, s, brief >= 3)
-			if ctx.Err() != nil {
-				break
-			}
-			if brief++; time.Since(began) >= p.timing.settled || current.Err() != nil {
+			err := p.serve(ctx, grace, s, brief >= manyBrief)
+			if brief++; time.Since(began) >= p.timing.settled {
 				brief = 0
 			}
-			if brief >= 3 && told.new(flapping) {
+			if brief >= manyBrief && ctx.Err() == nil && told.new(flapping) {
 				p.options().Log.Warn("connections to the broker are lost as soon as they are made: either another client has the same "+
 					"client id, then give each its own mqtt.client_id, or the broker does not like what is published, see its log",
 					"broker", s.broker, "client_id", s.opts.ClientID, "times", brief, "error", err)
 			}
-		} else {
-			failed++
 		}
-		if current.Err() == nil {
-			pause := max(p.timing.backoff(failed, p.timing.longest), p.timing.backoff(brief, p.timing.longestLost))
-			p.pause(ctx, current, pause)
+		if current.Err() != nil {
+			failed, brief = 0, 0
+			continue
 		}
+		p.pause(ctx, current, max(p.timing.backoff(failed, p.timing.longest), p.timing.backoff(brief, p.timing.longestLost)))
 	}
 	if n := p.Stats().Queued; n > 0 {
 		return fmt.Errorf("%d events could not be delivered: %s", n, p.Stats().LastError)
@@ -129,11 +130,13 @@ func (p *Publisher) connect(grace context.Context, told complaints) (*session, c
 	return nil, current
 }
 
-// serve runs a session, and says what becomes of it. Quietly, if this happens all the time.
-func (p *Publisher) serve(ctx, grace context.Context, s *session, quiet bool) error {
+// serve runs a session, and says what becomes of it. If connections do not last, it does so quietly, and does without
+// asking for what an earlier run left behind: there are brokers that throw out whoever asks for too much.
+func (p *Publisher) serve(ctx, grace context.Context, s *session, flaps bool) error {
 	good, bad := slog.LevelInfo, slog.LevelWarn
-	if quiet {
+	if flaps {
 		good, bad = slog.LevelDebug, slog.LevelDebug
+		s.scanned = true
 	}
 	log := s.opts.Log.With("broker", s.broker)
 	log.Log(ctx, good, "connected to the broker", "client_id", s.opts.ClientID, "waiting", p.Stats().Queued)
