@@ -3,10 +3,12 @@ package capture_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"image/jpeg"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,6 +60,24 @@ func TestEveryFrame(t *testing.T) {
 	}
 	if err := s.Next(ctx, &f); err != io.EOF {
 		t.Errorf("after the end: %v", err)
+	}
+}
+
+// A picture takes no memory of ours but that of the one before.
+func TestNoAllocation(t *testing.T) {
+	s, err := open(t, capture.Options{Source: testdata(t, "videos/car.mp4"), Fit: "tiles"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := deadline(t)
+	var f capture.Frame
+	n := testing.AllocsPerRun(100, func() {
+		if err := s.Next(ctx, &f); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if n != 0 {
+		t.Errorf("%v allocations a picture", n)
 	}
 }
 
@@ -132,6 +152,45 @@ func TestStill(t *testing.T) {
 		if err := s.Next(ctx, &f); err != io.EOF {
 			t.Errorf("after a picture: %v", err)
 		}
+	}
+}
+
+// One child may open thousands of files: what it takes for one is given back.
+func TestManyFiles(t *testing.T) {
+	s, err := open(t, capture.Options{Source: photo(t, "owl.jpg"), Fit: "tiles"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := deadline(t)
+	var f capture.Frame
+	memory := func() int {
+		kib := 0
+		for _, p := range children(os.Getpid()) {
+			b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", p))
+			_, rest, _ := strings.Cut(string(b), "RssAnon:")
+			fmt.Sscan(rest, &kib)
+		}
+		return kib
+	}
+	files := []string{photo(t, "parrot.jpg"), testdata(t, "videos/bottle.mp4"), "/nonexistent", "/etc/passwd"}
+	const warm, more = 40, 160
+	before := 0
+	for i := range warm + more {
+		if i == warm {
+			before = memory()
+		}
+		if s.Reopen(ctx, files[i%len(files)]) != nil {
+			continue
+		}
+		if err := s.Next(ctx, &f); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.JPEG(ctx, 300); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if grown := memory() - before; before == 0 || grown > 20<<10 {
+		t.Errorf("%d KiB have become %d more for %d files", before, grown, more)
 	}
 }
 

@@ -62,7 +62,7 @@ func Open(ctx context.Context, o Options) (*Session, error) {
 
 // question asks for a source.
 func (o Options) question(source string) (*wire.Open, error) {
-	q := &wire.Open{Version: wire.Version, Name: o.Name, Source: source, Loop: o.Loop, Every: o.EveryFrame}
+	q := &wire.Open{Version: wire.Version, Name: o.Name[:min(len(o.Name), wire.MaxName)], Source: source, Loop: o.Loop, Every: o.EveryFrame}
 	var err error
 	if q.Fit, err = wire.ParseFit(o.Fit); err != nil {
 		return nil, err

@@ -29,8 +29,8 @@ type cutter struct {
 }
 
 func (c *cutter) set(o *wire.Open) {
+	c.free()
 	c.boxes, c.fit, c.size = o.Regions, o.Fit, int(o.Size)
-	c.whole = image.Point{}
 }
 
 func (c *cutter) plan(w, h int) error {
@@ -111,7 +111,11 @@ func (c *cutter) resize(src gocv.Mat, dst *gocv.Mat, code gocv.ColorConversionCo
 	gocv.CvtColor(c.square, dst, code)
 }
 
+// jpeg encodes a picture that was cut before; the caller closes the buffer.
 func (c *cutter) jpeg(m gocv.Mat, width int) (*gocv.NativeByteBuffer, error) {
+	if c.whole != image.Pt(m.Cols(), m.Rows()) {
+		return nil, fault(wire.ReasonAsked, "a JPEG was asked for of a picture that could not be cut")
+	}
 	if width > 0 && width < m.Cols() {
 		height := max(1, (m.Rows()*width+m.Cols()/2)/m.Cols())
 		gocv.Resize(m, &c.scaled, image.Pt(width, height), 0, 0, gocv.InterpolationArea)

@@ -8,14 +8,14 @@ package main
 
 // #cgo pkg-config: opencv4
 // #cgo CXXFLAGS: -std=c++11
-// #include "threads.h"
+// #include "opencv.h"
 import "C"
 
 import (
 	"fmt"
 	"net"
 	"os"
-	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -60,13 +60,16 @@ func main() {
 	os.Exit(0)
 }
 
-// version names what can decode; the first line is OpenCV's, as people ask for it.
+// version names what decodes.
 func version() string {
-	build := "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok {
-		build = info.Main.Version
+	v := "tarsier-capture: OpenCV " + gocv.OpenCVVersion()
+	for _, l := range strings.Split(C.GoString(C.build_information()), "\n") {
+		switch name, value, _ := strings.Cut(strings.TrimSpace(l), ":"); name {
+		case "avcodec", "avformat", "GStreamer":
+			v += ", " + name + " " + strings.Trim(strings.TrimPrefix(strings.TrimSpace(value), "YES"), " ()")
+		}
 	}
-	return fmt.Sprintf("tarsier-capture %s, messages %d, OpenCV %s, GoCV %s", build, wire.Version, gocv.OpenCVVersion(), gocv.Version())
+	return fmt.Sprintf("%s, GoCV %s, messages %d", v, gocv.Version(), wire.Version)
 }
 
 // watchdog tells systemd that this process still turns; without systemd it does nothing.

@@ -95,15 +95,19 @@ func readable(path string) error {
 		}
 	}
 	device := strings.HasPrefix(path, "/dev/")
+	hint := ""
+	if os.Getenv("LISTEN_FDS") != "" {
+		hint = "; as a service tarsier-capture is a user of its own, who sees neither /home nor /tmp: put it elsewhere, as in /srv"
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && device:
 		return fault(wire.ReasonMissing, "%s: there is no such device; is the camera plugged in? `tarsier cameras` lists what is attached", path)
 	case errors.Is(err, fs.ErrNotExist):
-		return fault(wire.ReasonMissing, "%s: there is no such file", path)
+		return fault(wire.ReasonMissing, "%s: there is no such file%s", path, hint)
 	case errors.Is(err, fs.ErrPermission) && device:
 		return fault(wire.ReasonRefused, "%s: permission denied; the user that runs this must be in the group `video`", path)
 	case errors.Is(err, fs.ErrPermission):
-		return fault(wire.ReasonRefused, "%s: permission denied; the user that runs this (under systemd: tarsier-capture) must be able to read it", path)
+		return fault(wire.ReasonRefused, "%s: permission denied%s", path, hint)
 	}
 	return fault(wire.ReasonMissing, "%v", err)
 }

@@ -1,5 +1,0 @@
-#include <opencv2/core/utility.hpp>
-
-#include "threads.h"
-
-void one_thread(void) { cv::setNumThreads(1); }
