@@ -200,6 +200,7 @@ func (p *Publisher) SetTopology(cameras []Camera) {
 		p.cameras[i] = Camera{c.Name, slices.Clone(c.Regions)}
 	}
 	p.placed = true
+	p.discover(p.opts) // first, so that Home Assistant lets go of topics before they are cleared
 	for _, c := range before {
 		p.forget(CameraStatusTopic(c.Name))
 		for _, region := range c.Regions {
@@ -211,7 +212,6 @@ func (p *Publisher) SetTopology(cameras []Camera) {
 			p.forget(rel)
 		}
 	}
-	p.discover(p.opts)
 	p.signal()
 }
 
@@ -225,6 +225,7 @@ func (p *Publisher) Reconfigure(o Options) {
 	before := p.opts
 	p.opts = o
 	p.queue.resize(o.QueueBytes)
+	p.discover(before)
 	if before.root() != o.root() {
 		for topic, payload := range maps.Clone(p.retained) {
 			if rel, ok := strings.CutPrefix(topic, before.root()); ok && len(payload) > 0 {
@@ -235,7 +236,6 @@ func (p *Publisher) Reconfigure(o Options) {
 		p.set(before.root()+nodeStatusTopic, nil)
 		delete(p.retained, o.root()+nodeStatusTopic)
 	}
-	p.discover(before)
 	if !o.sameConnection(before) {
 		p.replace()
 		p.current, p.replace = context.WithCancel(context.Background())
