@@ -3,6 +3,7 @@ package publish
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -11,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
 
 	"tarsier/pipeline"
 	"tarsier/pipeline/publish/schema"
@@ -184,6 +187,36 @@ func TestNoAcknowledgement(t *testing.T) {
 	}
 	if s := p.Stats(); s.Sent != 10 {
 		t.Errorf("%+v", s)
+	}
+}
+
+// A token that fails just when it is looked at.
+type lateToken struct {
+	mqtt.Token
+	looks int
+}
+
+func (l *lateToken) Done() <-chan struct{} {
+	done := make(chan struct{})
+	if l.looks++; l.looks > 1 {
+		close(done)
+	}
+	return done
+}
+
+func (l *lateToken) Error() error { return errors.New("too late") }
+
+// An event is only taken for delivered if its token is done, and is without an error then.
+func TestLateFailure(t *testing.T) {
+	p := New(Options{Node: "node"})
+	p.Event(anEvent)
+	s := &session{p: p, lost: make(chan error), inflight: []message{{seq: 1, token: new(lateToken)}}}
+	err := s.settle()
+	if err == nil {
+		err = s.settle()
+	}
+	if err == nil || p.Stats().Queued != 1 {
+		t.Errorf("%v, %d queued", err, p.Stats().Queued)
 	}
 }
 

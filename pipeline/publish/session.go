@@ -309,13 +309,13 @@ func (s *session) acked() <-chan struct{} {
 func (s *session) settle() error {
 	for len(s.inflight) > 0 {
 		m := s.inflight[0]
-		if err := s.failed(m.token); err != nil {
-			return err
-		}
 		select {
 		case <-m.token.Done():
 		default:
 			return nil
+		}
+		if err := s.failed(m.token); err != nil {
+			return err
 		}
 		s.p.delivered(m)
 		s.bytes -= len(m.payload)
