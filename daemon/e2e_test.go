@@ -18,10 +18,10 @@ import (
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
-	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"tarsier/pipeline"
 	"tarsier/pipeline/publish"
+	"tarsier/pipeline/publish/schema"
 )
 
 // patience is how long anything may take that must happen: the machine may
@@ -188,7 +188,6 @@ type subscription struct {
 	mu       sync.Mutex
 	messages []message
 	heard    chan struct{} // has something after each message
-	schemas  map[string]*jsonschema.Schema
 }
 
 type message struct {
@@ -197,7 +196,7 @@ type message struct {
 }
 
 func subscribe(t *testing.T, port int) *subscription {
-	s := &subscription{t: t, heard: make(chan struct{}, 1), schemas: payloadSchemas(t)}
+	s := &subscription{t: t, heard: make(chan struct{}, 1)}
 	o := mqtt.NewClientOptions().AddBroker(fmt.Sprintf("tcp://127.0.0.1:%d", port)).SetClientID("subscriber").
 		SetCleanSession(false).SetAutoReconnect(true).SetMaxReconnectInterval(time.Second).SetOrderMatters(true)
 	o.SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) {
@@ -340,17 +339,8 @@ func (s *subscription) check(t *testing.T) {
 		if kind == "status" || kind == "pause" || kind == "set" || len(m.payload) == 0 {
 			continue
 		}
-		schema := s.schemas[kind]
-		if schema == nil {
-			t.Errorf("no schema for topic %s", m.topic)
-			continue
-		}
 		seen[kind]++
-		value, err := jsonschema.UnmarshalJSON(bytes.NewReader(m.payload))
-		if err == nil {
-			err = schema.Validate(value)
-		}
-		if err != nil {
+		if err := schema.Validate(kind+".json", m.payload); err != nil {
 			t.Errorf("%s: %s\n%v", m.topic, m.payload, err)
 		}
 	}
@@ -359,21 +349,6 @@ func (s *subscription) check(t *testing.T) {
 			t.Errorf("no payload of topic .../%s was heard", kind)
 		}
 	}
-}
-
-// payloadSchemas compiles the project's JSON schemas, by the last part of
-// their topic.
-func payloadSchemas(t *testing.T) map[string]*jsonschema.Schema {
-	t.Helper()
-	files, err := filepath.Glob("../pipeline/publish/schema/*.json")
-	must(t, err)
-	schemas := map[string]*jsonschema.Schema{}
-	for _, f := range files {
-		s, err := jsonschema.NewCompiler().Compile(f)
-		must(t, err)
-		schemas[strings.TrimSuffix(filepath.Base(f), ".json")] = s
-	}
-	return schemas
 }
 
 // A process is a daemon that runs, and what it logs.
