@@ -73,10 +73,10 @@ func attachedCameras() ([]attachedCamera, error) {
 
 // v4l2Capability is struct v4l2_capability of linux/videodev2.h.
 type v4l2Capability struct {
-	driver       [16]byte
+	_            [16]byte // driver
 	card         [32]byte
-	busInfo      [32]byte
-	version      uint32
+	_            [32]byte // bus
+	_            uint32   // version
 	capabilities uint32
 	deviceCaps   uint32
 	_            [3]uint32
