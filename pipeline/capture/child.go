@@ -79,10 +79,9 @@ func startChild(o Options) (net.Conn, *child, error) {
 	c := &child{cmd: cmd, done: make(chan struct{})}
 	started := make(chan error)
 	go func() {
-		// Pdeathsig is sent when the thread ends that started the child, so this one is kept until then. It is not
-		// unlocked: having given up new privileges, it is of no use to other goroutines.
+		// Pdeathsig is sent when the thread ends that started the child, so this one is kept until then.
 		runtime.LockOSThread()
-		_ = unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+		defer runtime.UnlockOSThread()
 		err := cmd.Start()
 		started <- err
 		if err != nil {
@@ -95,7 +94,7 @@ func startChild(o Options) (net.Conn, *child, error) {
 			err = errors.New("exit status 0")
 		}
 		if c.last != "" {
-			err = fmt.Errorf("%w (%s)", err, c.last)
+			err = fmt.Errorf("%w (its last words: %s)", err, c.last)
 		}
 		c.err = err
 	}()
@@ -126,8 +125,12 @@ func (c *child) log(l *slog.Logger, lines *bufio.Scanner) {
 
 // kill ends the child, waits for it, and tells how it ended; if it was dead already, by what.
 func (c *child) kill() error {
-	_ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL)
-	<-c.done
+	select {
+	case <-c.done: // and its number may be another's
+	default:
+		_ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL)
+		<-c.done
+	}
 	return c.err
 }
 

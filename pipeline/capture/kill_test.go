@@ -129,6 +129,7 @@ func TestDaemonKilled(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cmd := exec.Command(as(t, "daemon"), needChild(t), c.source)
+			cmd.Env = append(os.Environ(), "TARSIER_HTTP_PASSWORD=secret")
 			out, err := cmd.StdoutPipe()
 			if err != nil {
 				t.Fatal(err)
@@ -156,6 +157,12 @@ func TestDaemonKilled(t *testing.T) {
 			env, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pids[0]))
 			if s := string(args) + string(env); strings.Contains(s, "secret") || strings.Contains(s, "bottle") || len(args) == 0 {
 				t.Errorf("the source is in the arguments or the environment: %q", s)
+			}
+			threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pids[0]))
+			for _, p := range threads {
+				if s, _ := os.ReadFile(p); !strings.Contains(string(s), "NoNewPrivs:\t1") {
+					t.Errorf("%s may gain privileges", p)
+				}
 			}
 			if c.stop {
 				if err := syscall.Kill(pids[0], syscall.SIGSTOP); err != nil {

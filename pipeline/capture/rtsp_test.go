@@ -236,6 +236,19 @@ func TestRTSPNobodyThere(t *testing.T) {
 	c.secretless()
 }
 
+// Some take a connection, and no more.
+func TestRTSPSilent(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c := runCamera(t, capture.Options{Source: "rtsp://" + user + ":" + password + "@" + l.Addr().String() + "/1"})
+	c.waits(false, l.Addr().String(), "does not answer")
+	c.secretless()
+}
+
 func TestRTSPFreezes(t *testing.T) {
 	t.Parallel()
 	r := newRTSP(t, "127.0.0.1:0")

@@ -16,11 +16,12 @@ type server struct {
 	conn      net.Conn
 	stderr    *stderrFilter
 	questions chan wire.Message
-	news      chan struct{} // a stream has ended
+	news      chan struct{} // there may be something to tell before the next pulse
 
 	mu     sync.Mutex // serializes writing, and guards what follows
 	buf    []byte
 	stream *stream   // nil: nothing is open
+	asking bool      // a question has no answer yet
 	opened time.Time // when a source was asked for that is not there yet; else zero
 }
 
@@ -48,6 +49,9 @@ func (s *server) listen() {
 			s.stderr.printf("the daemon sent %T, which is no question", m)
 			return
 		}
+		s.mu.Lock()
+		s.asking = true
+		s.mu.Unlock()
 		s.questions <- m
 	}
 }
@@ -72,6 +76,16 @@ func (s *server) answer() {
 				f = fault(wire.ReasonBroken, "%v", err)
 			}
 			s.send(&wire.Fault{Pending: true, Reason: f.Reason, Text: f.Text}, nil)
+		}
+		s.mu.Lock()
+		s.asking = false
+		st := s.stream
+		s.mu.Unlock()
+		if st != nil && st.over() {
+			select {
+			case s.news <- struct{}{}:
+			default:
+			}
 		}
 	}
 }
@@ -154,9 +168,9 @@ func (s *server) pulse(every time.Duration) {
 	for tick := time.Tick(every); ; {
 		select {
 		case <-tick:
+			watchdog()
 		case <-s.news:
 		}
-		watchdog()
 		s.mu.Lock()
 		p := wire.Pulse{}
 		if !s.opened.IsZero() {
@@ -164,7 +178,8 @@ func (s *server) pulse(every time.Duration) {
 		}
 		if s.stream != nil {
 			var err *wire.Fault
-			p.Pictures, p.Idle, err = s.stream.state()
+			// Who has asked hears of it by the answer, or after the last picture.
+			p.Pictures, p.Idle, err = s.stream.state(!s.asking)
 			if err != nil {
 				s.write(&wire.Fault{Reason: err.Reason, Text: err.Text}, nil)
 			}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"gocv.io/x/gocv"
 
@@ -27,6 +28,7 @@ type source struct {
 // look at the stream before the first picture. Not `fflags;nobuffer`: it forgets what it saw in that look, the key frame too, and
 // the first picture comes with the next one, seconds later.
 const (
+	patience    = 3 * time.Second
 	rtspOptions = "rtsp_transport;tcp|timeout;3000000|analyzeduration;100000"
 	httpOptions = "rw_timeout;3000000|analyzeduration;100000"
 )

@@ -54,6 +54,7 @@ func TestParseSource(t *testing.T) {
 func TestDiagnose(t *testing.T) {
 	for line, want := range map[string]wire.Reason{
 		"[rtsp @ 0x1] method DESCRIBE failed: 401 Unauthorized":               wire.ReasonRefused,
+		"[OPENCV:FFMPEG:16] method DESCRIBE failed: 401Unauthorized":          wire.ReasonRefused,
 		"[tcp @ 0x1] Connection to tcp://h:1 failed: Connection refused":      wire.ReasonMissing,
 		"[http @ 0x1] HTTP error 404 Not Found":                               wire.ReasonMissing,
 		"[tcp @ 0x1] Failed to resolve hostname h: Name or service not known": wire.ReasonMissing,

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"math"
 	"os"
 	"strings"
@@ -136,12 +137,19 @@ func (s *stream) take() (*picture, error) {
 	return s.answered, nil
 }
 
-// state is for the pulse; err is what ended the stream, once its last picture is taken, and unless somebody was told.
-func (s *stream) state() (pictures uint64, idle time.Duration, err *wire.Fault) {
+// over tells that no more pictures come, though one may wait.
+func (s *stream) over() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err != nil
+}
+
+// state is for the pulse; err is what ended the stream, once its last picture is taken, where it is to be told and was not.
+func (s *stream) state(tell bool) (pictures uint64, idle time.Duration, err *wire.Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.err != nil && s.newest == nil && !s.told:
+	case s.err != nil && s.newest == nil && !s.told && tell:
 		s.told = true
 		err = s.err
 	case s.err != nil, s.dozing, s.every && s.newest != nil:
@@ -332,6 +340,7 @@ func (s *stream) ended(vc *gocv.VideoCapture, pass int) *wire.Fault {
 // open is OpenCV's open and an account of why it failed, which OpenCV does not give: FFmpeg's complaints tell.
 func (s *stream) open() (*gocv.VideoCapture, *wire.Fault) {
 	s.stderr.clear()
+	asked := time.Now()
 	// OpenCV reads it at each open, and there is no other way to say it.
 	os.Setenv("OPENCV_FFMPEG_CAPTURE_OPTIONS", s.src.options)
 	vc, err := gocv.OpenVideoCaptureWithAPI(s.src.uri, s.src.backend)
@@ -343,13 +352,16 @@ func (s *stream) open() (*gocv.VideoCapture, *wire.Fault) {
 	}
 	lines := s.stderr.since()
 	reason, advice := diagnose(lines)
+	if reason == wire.ReasonUnusable && s.src.options != "" && time.Since(asked) > patience*9/10 {
+		reason, advice = wire.ReasonMissing, fmt.Sprintf("something is there, but does not answer in %v; check the address, and that the camera is well", patience)
+	}
 	if s.src.file {
 		return nil, fault(wire.ReasonUnusable, "%s: it cannot be opened as a video; it is damaged, not complete, or something else%s", s.src.shown, because(lines))
 	}
 	return nil, fault(reason, "%s: %s%s", s.src.shown, advice, because(lines))
 }
 
-// diagnose finds the kind of failure in what FFmpeg prints.
+// diagnose finds the kind of failure in what FFmpeg and OpenCV print. Spaces do not count: FFmpeg 7 has none in "401Unauthorized".
 func diagnose(lines []string) (wire.Reason, string) {
 	for _, c := range []struct {
 		reason wire.Reason
@@ -358,13 +370,14 @@ func diagnose(lines []string) (wire.Reason, string) {
 	}{
 		{wire.ReasonRefused, "the camera refuses the login; check user and password in its source", []string{"401 unauthorized", "403 forbidden"}},
 		{wire.ReasonMissing, "the camera does not know this path; check what follows the host in its source", []string{"404 not found"}},
+		{wire.ReasonRefused, "another program uses it", []string{"resource busy", "errno=16"}},
 		{wire.ReasonMissing, "nobody answers there; check the address, and that the camera is on", []string{
 			"connection refused", "no route to host", "network is unreachable", "timed out", "failed to resolve", "name or service not known", "temporary failure",
 		}},
 	} {
 		for _, l := range lines {
 			for _, sign := range c.signs {
-				if strings.Contains(strings.ToLower(l), sign) {
+				if strings.Contains(unspaced(strings.ToLower(l)), unspaced(sign)) {
 					return c.reason, c.advice
 				}
 			}
@@ -372,6 +385,8 @@ func diagnose(lines []string) (wire.Reason, string) {
 	}
 	return wire.ReasonUnusable, "it cannot be opened"
 }
+
+func unspaced(s string) string { return strings.ReplaceAll(s, " ", "") }
 
 // because quotes the first complaint.
 func because(lines []string) string {
