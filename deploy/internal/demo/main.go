@@ -73,7 +73,7 @@ func run(ctx context.Context, data, bin string, seconds int) (err error) {
 		return err
 	}
 	for _, c := range cameras {
-		fmt.Printf("camera %s: %s\n", c.name, c.source)
+		fmt.Printf("camera %s: %s\n", c.name, filepath.Base(c.source))
 	}
 	host, port, _ := strings.Cut(address, ":")
 	fmt.Printf("subscribe yourself: mosquitto_sub -h %s -p %s -t 'tarsier/#' -v\n", host, port)
