@@ -206,7 +206,7 @@ func TestEndOfAVideo(t *testing.T) {
 	}
 }
 
-// A loop goes on as if there were no end: at the same pace, with time stamps that grow.
+// A loop goes on as if there were no end: no picture is missing, and the time stamps go on.
 func TestLoop(t *testing.T) {
 	t.Parallel()
 	s, err := open(t, capture.Options{Source: testdata(t, "videos/car.mp4"), Loop: true})
@@ -222,6 +222,35 @@ func TestLoop(t *testing.T) {
 		if want := time.Duration(n) * 80 * time.Millisecond; f.Stream != want {
 			t.Fatalf("picture %d is at %v, not %v", n, f.Stream, want)
 		}
+	}
+}
+
+// A looped file may go away.
+func TestLoopBreaks(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile(testdata(t, "videos/car.mp4"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := filepath.Join(t.TempDir(), "car.mp4")
+	if err := os.WriteFile(p, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := open(t, capture.Options{Source: p, Loop: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(p); err != nil {
+		t.Fatal(err)
+	}
+	ctx := deadline(t)
+	var f capture.Frame
+	n := 0
+	for ; err == nil; n++ {
+		err = s.Next(ctx, &f)
+	}
+	if n != 378 || !strings.Contains(err.Error(), "car.mp4") || s.Dead() {
+		t.Errorf("after %d pictures: %v", n, err)
 	}
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"math"
 	"os"
 	"strings"
@@ -295,9 +294,11 @@ func (s *stream) video() *wire.Fault {
 				return err
 			}
 			vc.Close()
-			if vc, err = s.open(); err != nil {
+			again, err := s.open()
+			if err != nil {
 				return err
 			}
+			vc = again
 			t.again()
 			position, pass = -1, 0
 			continue
@@ -353,13 +354,16 @@ func (s *stream) open() (*gocv.VideoCapture, *wire.Fault) {
 	lines := s.stderr.since()
 	reason, advice := diagnose(lines)
 	if reason == wire.ReasonUnusable && s.src.options != "" && time.Since(asked) > patience*9/10 {
-		reason, advice = wire.ReasonMissing, fmt.Sprintf("something is there, but does not answer in %v; check the address, and that the camera is well", patience)
+		reason, advice = wire.ReasonMissing, noAnswer
 	}
 	if s.src.file {
 		return nil, fault(wire.ReasonUnusable, "%s: it cannot be opened as a video; it is damaged, not complete, or something else%s", s.src.shown, because(lines))
 	}
 	return nil, fault(reason, "%s: %s%s", s.src.shown, advice, because(lines))
 }
+
+// noAnswer is what FFmpeg does not always say.
+const noAnswer = "it does not answer; check the address, and that the camera is on"
 
 // diagnose finds the kind of failure in what FFmpeg and OpenCV print. Spaces do not count: FFmpeg 7 has none in "401Unauthorized".
 func diagnose(lines []string) (wire.Reason, string) {
@@ -372,8 +376,9 @@ func diagnose(lines []string) (wire.Reason, string) {
 		{wire.ReasonMissing, "the camera does not know this path; check what follows the host in its source", []string{"404 not found"}},
 		{wire.ReasonRefused, "another program uses it", []string{"resource busy", "errno=16"}},
 		{wire.ReasonMissing, "nobody answers there; check the address, and that the camera is on", []string{
-			"connection refused", "no route to host", "network is unreachable", "timed out", "failed to resolve", "name or service not known", "temporary failure",
+			"connection refused", "no route to host", "network is unreachable", "failed to resolve", "name or service not known", "temporary failure",
 		}},
+		{wire.ReasonMissing, noAnswer, []string{"timed out"}},
 	} {
 		for _, l := range lines {
 			for _, sign := range c.signs {
