@@ -146,7 +146,7 @@ func TestCaptureMissing(t *testing.T) {
 	c := exec.Command(alone, "classify", "--model", models, "owl.jpg")
 	c.Env = []string{"PATH=/nowhere"}
 	out, err := c.CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "find tarsier-capture") {
+	if err == nil || !strings.Contains(string(out), "tarsier-capture is neither beside") {
 		t.Errorf("%v: %s", err, out)
 	}
 }

@@ -6,10 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"time"
 
@@ -73,12 +71,10 @@ func classifyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if k.child, err = findCapture(); err != nil {
-				return err
-			}
 			k.model = m
 			k.runner = m.engine.NewRunner()
 			defer k.runner.Close()
+			defer k.close()
 			k.out = c.OutOrStdout()
 			failed := false
 			for _, s := range sources {
@@ -110,26 +106,20 @@ func classifyCommand() *cobra.Command {
 type classifier struct {
 	model  *model
 	runner *mnv2.Runner
-	child  string
 	fit    string
 	top    int
 	json   bool
 	out    io.Writer
+
+	session *capture.Session // of the last source; nil: none
 }
 
 // classify prints the best labels of a picture, or of each second of a video:
 // the mean of its frames' scores.
-func (k *classifier) classify(ctx context.Context, source string) (err error) {
-	session, err := capture.Open(ctx, capture.Options{
-		Name: filepath.Base(source), Source: source, EveryFrame: true, Fit: k.fit,
-		Regions: []capture.Region{{Name: "frame", Box: [4]float64{0, 0, 1, 1}}},
-		Size:    k.model.file.facts.Size, Child: k.child, Log: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
+func (k *classifier) classify(ctx context.Context, source string) error {
+	if err := k.open(ctx, source); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, session.Close()) }()
-
 	var bar *progressbar.ProgressBar
 	defer func() {
 		if bar != nil {
@@ -160,7 +150,7 @@ func (k *classifier) classify(ctx context.Context, source string) (err error) {
 		return k.print(classified{Source: source, TimeS: float64(second), Top: pipeline.Best(k.model.labels, mean, k.top)}, total > 1)
 	}
 	for {
-		err := session.Next(ctx, &frame)
+		err := k.session.Next(ctx, &frame)
 		if errors.Is(err, io.EOF) {
 			return flush()
 		}
@@ -186,14 +176,36 @@ func (k *classifier) classify(ctx context.Context, source string) (err error) {
 		n++
 		total++
 		if total == 2 && term.IsTerminal(int(os.Stderr.Fd())) {
-			bar = progressbar.NewOptions(-1, progressbar.OptionSetWriter(os.Stderr), progressbar.OptionSetDescription(filepath.Base(source)),
+			bar = progressbar.NewOptions(max(k.session.Total(), 2), progressbar.OptionSetWriter(os.Stderr), progressbar.OptionSetDescription(filepath.Base(source)),
 				progressbar.OptionShowIts(), progressbar.OptionSetItsString("frames"), progressbar.OptionThrottle(100*time.Millisecond),
 				progressbar.OptionClearOnFinish())
 		}
 		if bar != nil {
-			_ = bar.Set(total)
+			_ = bar.Set(min(total, bar.GetMax())) // a file may hold more than it says
 		}
 	}
+}
+
+// open opens a source, with the capture program of the last one if it lives:
+// to start one takes longer than most pictures do.
+func (k *classifier) open(ctx context.Context, source string) (err error) {
+	if k.session != nil && !k.session.Dead() {
+		return k.session.Reopen(ctx, source)
+	}
+	k.close()
+	k.session, err = capture.Open(ctx, capture.Options{
+		Name: "classify", Source: source, EveryFrame: true, Fit: k.fit,
+		Regions: []capture.Region{{Name: "frame", Box: [4]float64{0, 0, 1, 1}}},
+		Size:    k.model.file.facts.Size,
+	})
+	return err
+}
+
+func (k *classifier) close() {
+	if k.session != nil {
+		_ = k.session.Close()
+	}
+	k.session = nil
 }
 
 func (k *classifier) print(c classified, video bool) error {
@@ -213,20 +225,4 @@ func (k *classifier) print(c classified, video bool) error {
 	}
 	_, err := fmt.Fprintln(k.out, line)
 	return err
-}
-
-// findCapture looks for the capture program beside this one, then in the path.
-func findCapture() (string, error) {
-	const name = "tarsier-capture"
-	if self, err := os.Executable(); err == nil {
-		beside := filepath.Join(filepath.Dir(self), name)
-		if info, err := os.Stat(beside); err == nil && !info.IsDir() {
-			return beside, nil
-		}
-	}
-	path, err := exec.LookPath(name)
-	if err != nil {
-		return "", fmt.Errorf("find %s, the program that opens cameras: it is neither beside tarsier nor in the path; install it there (go build ./pipeline/capture/%s)", name, name)
-	}
-	return path, nil
 }

@@ -48,11 +48,7 @@ func run(ctx context.Context, path string) error {
 	}
 	setLogLevel(cfg.Log.Level)
 	log := newLogger(cfg.Log.Format)
-	child, err := captureOptions()
-	if err != nil {
-		return err
-	}
-	d, err := newDaemon(cfg, child, log)
+	d, err := newDaemon(cfg, captureOptions(), log)
 	if err != nil {
 		return err
 	}
@@ -93,12 +89,11 @@ func run(ctx context.Context, path string) error {
 
 // captureOptions says how capture programs are started: by systemd where its
 // socket is there, else as our own children.
-func captureOptions() (capture.Options, error) {
+func captureOptions() capture.Options {
 	if _, err := os.Stat(captureSocket); err == nil && os.Getenv("NOTIFY_SOCKET") != "" {
-		return capture.Options{Socket: captureSocket}, nil
+		return capture.Options{Socket: captureSocket}
 	}
-	child, err := findCapture()
-	return capture.Options{Child: child}, err
+	return capture.Options{}
 }
 
 // loadConfig reads the config of a command line.

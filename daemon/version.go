@@ -32,13 +32,9 @@ func versionCommand() *cobra.Command {
 			if !all {
 				return nil
 			}
-			child, err := findCapture()
-			if err != nil {
-				return err
-			}
 			ctx, cancel := context.WithTimeout(c.Context(), 20*time.Second)
 			defer cancel()
-			v, err := capture.Versions(ctx, child)
+			v, err := capture.Versions(ctx, "")
 			if err != nil {
 				return err
 			}

@@ -20,6 +20,7 @@ type Session struct {
 	conn  net.Conn
 	child *child        // nil: it is systemd's
 	ended chan struct{} // closed when nobody listens any more
+	total int           // of the source that is open
 
 	// For Camera, who need not ask to know how its source is: when the last picture came, and what broke it.
 	arrived chan time.Time
@@ -38,6 +39,7 @@ type Session struct {
 
 type reply struct {
 	err    error
+	total  int // of the last Opened
 	head   wire.Pictures
 	at     time.Time // when it came
 	pixels []byte
@@ -157,8 +159,12 @@ func (s *Session) Reopen(ctx context.Context, source string) error {
 		return err
 	}
 	defer s.release()
+	s.total = s.reply.total
 	return s.reply.err
 }
+
+// Total is how many pictures the source says it holds, 0 if it does not say. It belongs to whoever calls Reopen.
+func (s *Session) Total() int { return s.total }
 
 // Newest waits for a picture newer than the last answered.
 func (s *Session) Newest(ctx context.Context, f *Frame) error {
@@ -312,7 +318,11 @@ func (s *Session) hear(d *wire.Decoder, m wire.Message) error {
 		case <-s.broken: // what an earlier source left
 		default:
 		}
-		return s.answer(func(*reply) error { return nil })
+		total := int(m.Total)
+		return s.answer(func(r *reply) error {
+			r.total = total
+			return nil
+		})
 	case *wire.Image:
 		return s.answer(func(r *reply) error {
 			r.pixels = make([]byte, d.Extra())

@@ -110,14 +110,14 @@ func (s *server) open(o *wire.Open, c *cutter) error {
 	if err != nil {
 		return err
 	}
-	w, h, err := st.first()
+	opened, err := st.first()
 	if err != nil {
 		return err
 	}
-	if max(w, h) > wire.MaxWidth {
+	if w, h := opened.Width, opened.Height; max(w, h) > wire.MaxWidth {
 		return fault(wire.ReasonUnusable, "%s: a picture of %dx%d is larger than %d pixels; make it smaller", st.src.shown, w, h, wire.MaxWidth)
 	}
-	s.send(&wire.Opened{Width: uint32(w), Height: uint32(h)}, nil)
+	s.send(opened, nil)
 	return nil
 }
 

@@ -33,6 +33,7 @@ type stream struct {
 	free     []*picture
 	width    int
 	height   int
+	total    uint32 // pictures that the file says it holds; 0: unknown
 	err      *wire.Fault
 	told     bool // the daemon knows err
 	stopped  bool
@@ -100,7 +101,7 @@ func (s *stream) close() {
 }
 
 // first waits for the first picture and leaves it to be taken.
-func (s *stream) first() (width, height int, err error) {
+func (s *stream) first() (*wire.Opened, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for s.pictures == 0 && s.err == nil {
@@ -108,9 +109,9 @@ func (s *stream) first() (width, height int, err error) {
 	}
 	if s.pictures == 0 {
 		s.told = true
-		return 0, 0, s.err
+		return nil, s.err
 	}
-	return s.width, s.height, nil
+	return &wire.Opened{Width: uint32(s.width), Height: uint32(s.height), Total: s.total}, nil
 }
 
 // take waits for a picture that was not taken before; it is the caller's until the next call.
@@ -274,6 +275,11 @@ func (s *stream) video() *wire.Fault {
 		return err
 	}
 	defer func() { vc.Close() }()
+	if n := vc.Get(gocv.VideoCaptureFrameCount); s.src.file && n > 0 && n < math.MaxInt32 {
+		s.mu.Lock()
+		s.total = uint32(n)
+		s.mu.Unlock()
+	}
 	t := newTiming(s.src, vc)
 	position, pass := -1.0, 0
 	for {

@@ -104,6 +104,7 @@ type (
 	// Opened says that the source delivers: its first picture is decoded.
 	Opened struct {
 		Width, Height uint32 // of the source's pictures
+		Total         uint32 // how many a file says it holds; 0: it does not, or it is no file
 	}
 	// Newest asks for the newest picture, newer than the last answered.
 	Newest struct{}
@@ -200,7 +201,7 @@ func (m *Open) put(b []byte) []byte {
 }
 
 func (m *Opened) put(b []byte) []byte {
-	return le.AppendUint32(le.AppendUint32(b, m.Width), m.Height)
+	return le.AppendUint32(le.AppendUint32(le.AppendUint32(b, m.Width), m.Height), m.Total)
 }
 
 func (*Newest) put(b []byte) []byte { return b }
@@ -338,7 +339,7 @@ func (d *Decoder) decode(kind byte, c *cursor) (Message, error) {
 		}
 		m = o
 	case typeOpened:
-		d.opened = Opened{Width: c.edge(), Height: c.edge()}
+		d.opened = Opened{Width: c.edge(), Height: c.edge(), Total: c.u32()}
 		m = &d.opened
 	case typeNewest:
 		m = &d.newest

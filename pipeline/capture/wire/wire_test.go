@@ -17,7 +17,7 @@ var messages = []Message{
 		Version: Version, Name: "porch", Source: "rtsp://user:pass@10.0.0.7/1", Loop: true, Every: true, Fit: Tiles, Size: 224,
 		Regions: []Box{{0, 0, 1, 1}, {0.1, 0.2, 0.45, 0.6}},
 	},
-	&Opened{Width: 1280, Height: 720},
+	&Opened{Width: 1280, Height: 720, Total: 900},
 	&Newest{},
 	&Next{},
 	&Pictures{Age: 40 * time.Millisecond, Stream: time.Hour, Width: 1280, Height: 720, Size: 16, Regions: []uint16{0, 0, 1}},
