@@ -30,6 +30,16 @@ type Config struct {
 	Log        Log       `key:"log"`
 
 	content [sha256.Size]byte // of the file
+	places  places
+}
+
+// Mistake is the error of a value that Load cannot know to be wrong, such as a label that the model does not have. An empty
+// found stands for what the file has.
+func (c *Config) Mistake(key, found, allowed string) Error {
+	if found == "" {
+		found = c.places.found(key)
+	}
+	return c.places.mistake(key, found, allowed)
 }
 
 // Model says what runs.

@@ -30,10 +30,15 @@ import (
 //	is       what else a text, or each of a list, must be: one of rules
 //	max      how many entries a list may have, if not maxEntries
 type loader struct {
-	file   string
-	given  map[string]origin // where each key that is given is, by its whole path
-	failed map[string]bool   // the keys whose values are wrong: one mistake is said once
+	places
+	failed map[string]bool // the keys whose values are wrong: one mistake is said once
 	errors Errors
+}
+
+// places is where each key that is given is, by its whole path.
+type places struct {
+	file  string
+	given map[string]origin
 }
 
 // origin is where a value is from, and its text.
@@ -50,8 +55,8 @@ type fallback string
 const maxEntries = 1024
 
 func parse(file string, data []byte) (*Config, error) {
-	l := &loader{file: file, given: map[string]origin{}, failed: map[string]bool{}}
-	c := &Config{content: sha256.Sum256(data)}
+	l := &loader{places: places{file, map[string]origin{}}, failed: map[string]bool{}}
+	c := &Config{content: sha256.Sum256(data), places: l.places}
 	schema := reflect.ValueOf(c).Elem()
 
 	root := l.document(data)
@@ -454,11 +459,7 @@ func alternatives(words []string) string {
 
 // wrong notes that what is given for a key is not what is allowed.
 func (l *loader) wrong(key, allowed string) {
-	found := "nothing"
-	if o, ok := l.given[key]; ok && o.text != "" {
-		found = o.text
-	}
-	l.wrongBecause(key, found, allowed)
+	l.wrongBecause(key, l.found(key), allowed)
 }
 
 // wrongBecause is for what is not to be quoted, or says less than what is found.
@@ -467,10 +468,22 @@ func (l *loader) wrongBecause(key, found, allowed string) {
 		return
 	}
 	l.failed[key] = true
-	e := Error{File: l.file, Line: 1, Key: key, Found: found, Allowed: allowed}
-	// What is not there is reported at the section or entry that it is missing from.
+	l.errors = append(l.errors, l.mistake(key, found, allowed))
+}
+
+// found is what is given for a key, in words.
+func (p places) found(key string) string {
+	if o, ok := p.given[key]; ok && o.text != "" {
+		return o.text
+	}
+	return "nothing"
+}
+
+// mistake says where a key is. What is not there is reported at the section or entry that it is missing from.
+func (p places) mistake(key, found, allowed string) Error {
+	e := Error{File: p.file, Line: 1, Key: key, Found: found, Allowed: allowed}
 	for at := key; ; at = at[:max(0, strings.LastIndexAny(at, ".["))] {
-		if o, ok := l.given[at]; ok {
+		if o, ok := p.given[at]; ok {
 			e.Line, e.Variable = o.line, o.variable
 			break
 		}
@@ -478,7 +491,7 @@ func (l *loader) wrongBecause(key, found, allowed string) {
 			break
 		}
 	}
-	l.errors = append(l.errors, e)
+	return e
 }
 
 // resolve follows an alias to what it stands for.

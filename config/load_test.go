@@ -68,7 +68,7 @@ func load(t *testing.T, content string) *Config {
 
 func equal(t *testing.T, got, want *Config) {
 	t.Helper()
-	want.content = got.content
+	want.content, want.places = got.content, got.places
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %s\nwant %s", dump(got), dump(want))
 	}
@@ -565,7 +565,7 @@ func TestExample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &loader{file: "tarsier.yaml", given: map[string]origin{}, failed: map[string]bool{}}
+	l := &loader{places: places{"tarsier.yaml", map[string]origin{}}, failed: map[string]bool{}}
 	nodes := l.flatten(root, reflect.ValueOf(got).Elem(), "")
 	eachKey(reflect.ValueOf(got).Elem(), "", func(key string, _ reflect.StructField, _ reflect.Value) {
 		if nodes[key] == nil {
@@ -653,7 +653,7 @@ func FuzzLoad(f *testing.F) {
 		if err != nil || !reflect.DeepEqual(c, again) {
 			t.Errorf("not the same twice: %v, %s and %s", err, dump(c), dump(again))
 		}
-		l := &loader{file: "f", given: map[string]origin{}, failed: map[string]bool{}}
+		l := &loader{places: places{"f", map[string]origin{}}, failed: map[string]bool{}}
 		if l.check(c); l.errors != nil {
 			t.Error(l.errors)
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -44,6 +45,9 @@ func benchCommand() *cobra.Command {
 			}
 			if o.Threads < 0 {
 				return usagef("--threads is %d; it must be 0 (one per core) or more", o.Threads)
+			}
+			if o.Kernel != "" && !slices.Contains(mnv2.Kernels(), o.Kernel) {
+				return usagef("no kernel %q on this CPU; there is %s", o.Kernel, strings.Join(mnv2.Kernels(), ", "))
 			}
 			m, err := configuredModel(configPath, c.Flags().Changed("config"), modelPath)
 			if err != nil {

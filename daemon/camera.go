@@ -80,6 +80,7 @@ func startCamera(p *cameraPlan, e *engine, pub *publish.Publisher, st *stats, ch
 		defer c.running.Done()
 		if err := c.capture.Run(ctx); err != nil && ctx.Err() == nil {
 			c.log.Error("camera stopped", "error", err)
+			c.status(false, err)
 		}
 	}()
 	go func() {
@@ -104,7 +105,7 @@ func (c *camera) stop(reason string) {
 func (c *camera) apply(p *cameraPlan) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if p.model != c.plan.model {
+	if !p.model.equal(c.plan.model) {
 		c.end(pipeline.Reconfigured)
 		close(c.reload)
 		c.adopt(p)
@@ -112,6 +113,7 @@ func (c *camera) apply(p *cameraPlan) {
 	}
 	now := time.Now()
 	c.plan = p
+	c.clearSnapshots()
 	for i, r := range c.regions {
 		c.publish(i, r.Reconfigure(now, p.thresholds[i]), now)
 		c.publishState(i)
@@ -130,6 +132,18 @@ func (c *camera) adopt(p *cameraPlan) {
 		c.regions = append(c.regions, pipeline.NewRegion(p.model.labels, t))
 		c.publishState(i)
 	}
+	c.clearSnapshots()
+}
+
+// clearSnapshots takes back pictures that are not to be published any more,
+// or that an earlier run left.
+func (c *camera) clearSnapshots() {
+	if c.plan.snapshots {
+		return
+	}
+	for _, region := range c.plan.regions {
+		c.publisher.Retain(publish.SnapshotTopic(c.plan.name, region), nil)
+	}
 }
 
 // watch classifies pictures, fps times a second.
@@ -137,24 +151,23 @@ func (c *camera) watch(ctx context.Context) {
 	var (
 		frame  capture.Frame
 		scores [][]float32
-		due    = time.Now()
+		due    time.Time   // when the next picture is asked for
+		timed  *cameraPlan // whose fps due is of
 	)
 	for {
 		c.mu.Lock()
 		plan, reload := c.plan, c.reload
 		c.mu.Unlock()
 		scores = scoresFor(scores, plan)
+		var interval time.Duration
 		if plan.fps > 0 {
-			interval := time.Duration(float64(time.Second) / plan.fps)
-			due = due.Add(interval)
-			wait := time.Until(due)
-			if late := -wait; late > interval {
-				c.stats.drop(int(late / interval))
-				due = time.Now()
-			}
-			if !pause(ctx, reload, wait) {
-				return
-			}
+			interval = time.Duration(float64(time.Second) / plan.fps)
+		}
+		if due = due.Add(interval); timed != plan || time.Since(due) > interval {
+			due, timed = time.Now(), plan
+		}
+		if !pause(ctx, reload, time.Until(due)) {
+			return
 		}
 		if err := c.capture.Newest(ctx, &frame); err != nil {
 			if ctx.Err() != nil {
@@ -173,6 +186,9 @@ func (c *camera) watch(ctx context.Context) {
 		case err != nil:
 			c.log.Error("classify a picture", "error", err)
 			continue
+		}
+		if interval > 0 {
+			c.stats.drop(int(time.Since(arrived) / interval))
 		}
 		events, ok := c.update(plan, &frame, scores)
 		if !ok {
@@ -306,6 +322,11 @@ func (c *camera) snapshot(ctx context.Context, p *cameraPlan, regions []int) {
 			c.log.Warn("take a snapshot", "error", err)
 		}
 		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p != c.plan {
+		return // it may not want pictures any more
 	}
 	for _, i := range regions {
 		c.publisher.Retain(publish.SnapshotTopic(p.name, p.regions[i]), jpeg)

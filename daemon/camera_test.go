@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -47,9 +49,23 @@ func TestPlanCameras(t *testing.T) {
 	if got := plans[0].thresholds[0].Only; !slices.Equal(got, []int{899, 1}) {
 		t.Errorf("only: %v", got)
 	}
-	cfg.Thresholds.Only = []string{"Water Bottle", "zebra crossing"}
+
+	path := filepath.Join(t.TempDir(), "tarsier.yaml")
+	must(t, os.WriteFile(path, []byte(`thresholds: {only: [tench]}
+cameras:
+  - name: porch
+    source: /dev/video0
+    thresholds:
+      only: [Water Bottle]
+    regions:
+      - {name: door, thresholds: {labels: [{label: zebra crossing, enter: 0.9}]}}
+`), 0o644))
+	cfg, err = config.Load(path)
+	must(t, err)
 	_, err = planCameras(cfg, m)
-	if err == nil || err.Error() != `thresholds name labels that the model imagenet_1.0_int8 does not have: "Water Bottle" (did you mean "water bottle"?), "zebra crossing"; its labels are in the model directory's labels.txt` {
-		t.Errorf("labels that there are not: %v", err)
+	want := path + `:6: cameras[0].thresholds.only[0]: found "Water Bottle", allowed: a label of ` + m.labelPath + ` (did you mean "water bottle"?)
+` + path + `:8: cameras[0].regions[0].thresholds.labels[0].label: found "zebra crossing", allowed: a label of ` + m.labelPath
+	if err == nil || err.Error() != want {
+		t.Errorf("labels that there are not:\n%v\nwant:\n%s", err, want)
 	}
 }

@@ -134,7 +134,7 @@ func (k *classifier) classify(ctx context.Context, source string) error {
 		total  = 0
 		second = 0
 	)
-	flush := func() error {
+	flush := func(video bool) error {
 		if n == 0 {
 			return nil
 		}
@@ -147,18 +147,18 @@ func (k *classifier) classify(ctx context.Context, source string) error {
 		}
 		clear(sum)
 		n = 0
-		return k.print(classified{Source: source, TimeS: float64(second), Top: pipeline.Best(k.model.labels, mean, k.top)}, total > 1)
+		return k.print(classified{Source: capture.Redact(source), TimeS: float64(second), Top: pipeline.Best(k.model.labels, mean, k.top)}, video)
 	}
 	for {
 		err := k.session.Next(ctx, &frame)
 		if errors.Is(err, io.EOF) {
-			return flush()
+			return flush(total > 1)
 		}
 		if err != nil {
-			return errors.Join(flush(), err)
+			return errors.Join(flush(total > 1), err)
 		}
 		if at := int(math.Floor(frame.Stream.Seconds())); at != second {
-			if err := flush(); err != nil {
+			if err := flush(true); err != nil {
 				return err
 			}
 			second = at
@@ -176,7 +176,7 @@ func (k *classifier) classify(ctx context.Context, source string) error {
 		n++
 		total++
 		if total == 2 && term.IsTerminal(int(os.Stderr.Fd())) {
-			bar = progressbar.NewOptions(max(k.session.Total(), 2), progressbar.OptionSetWriter(os.Stderr), progressbar.OptionSetDescription(filepath.Base(source)),
+			bar = progressbar.NewOptions(max(k.session.Total(), 2), progressbar.OptionSetWriter(os.Stderr), progressbar.OptionSetDescription(filepath.Base(capture.Redact(source))),
 				progressbar.OptionShowIts(), progressbar.OptionSetItsString("frames"), progressbar.OptionThrottle(100*time.Millisecond),
 				progressbar.OptionClearOnFinish())
 		}

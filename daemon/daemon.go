@@ -31,8 +31,13 @@ type daemon struct {
 
 	engine    *engine
 	publisher *publish.Publisher
-	reload    chan reload
-	pauses    chan pauseRequest
+	path      string        // of the config
+	reload    chan struct{} // the config is to be read again
+	pauses    chan struct{} // there is something new in wishes
+	turned    chan struct{} // received from run, when it is not busy
+
+	wishesMu sync.Mutex
+	wishes   map[string]bool // cameras that somebody wants paused, or not
 
 	mu      sync.RWMutex // guards what follows against those who look
 	cfg     *config.Config
@@ -46,22 +51,12 @@ type daemon struct {
 	webDone chan struct{}
 }
 
-// A reload is a config to go on with, or what is wrong with it.
-type reload struct {
-	cfg *config.Config
-	err error
-}
-
-type pauseRequest struct {
-	camera string
-	paused bool
-}
-
-// newDaemon prepares everything that can fail.
-func newDaemon(cfg *config.Config, child capture.Options, log *slog.Logger) (*daemon, error) {
+// newDaemon prepares everything that can fail. The config is what was read
+// from path.
+func newDaemon(path string, cfg *config.Config, child capture.Options, log *slog.Logger) (*daemon, error) {
 	d := &daemon{
 		log: log, child: child, started: time.Now(),
-		reload: make(chan reload), pauses: make(chan pauseRequest, 64),
+		path: path, reload: make(chan struct{}, 1), pauses: make(chan struct{}, 1), turned: make(chan struct{}), wishes: map[string]bool{},
 		cameras: map[string]*camera{}, paused: map[string]bool{}, stats: map[string]*stats{},
 	}
 	m, plans, err := d.prepare(cfg)
@@ -98,10 +93,11 @@ func (d *daemon) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
-		case r := <-d.reload:
-			d.apply(r)
-		case p := <-d.pauses:
-			d.pause(p)
+		case <-d.reload:
+			d.apply()
+		case <-d.pauses:
+			d.pause()
+		case d.turned <- struct{}{}:
 		case <-tick.C:
 			d.publishStats()
 			d.notifyStatus()
@@ -118,13 +114,22 @@ func (d *daemon) run(ctx context.Context) error {
 	return err
 }
 
-// alive goes through all that must never hang: the engine's turn and the
-// publisher. A camera that is dead is a camera's status, no more.
+// alive goes through all that must never hang: run, the engine's turn and
+// the publisher. A camera that is dead is a camera's status, no more.
 func (d *daemon) alive(ctx context.Context) error {
+	select {
+	case <-d.turned:
+	case <-ctx.Done():
+		return fmt.Errorf("waited for the scheduler: %w", ctx.Err())
+	}
 	if err := d.engine.alive(ctx); err != nil {
 		return err
 	}
-	if still := time.Since(d.publisher.Stats().Turned); still > maxStill {
+	turned := d.publisher.Stats().Turned
+	if turned.Before(d.started) {
+		turned = d.started
+	}
+	if still := time.Since(turned); still > maxStill {
 		return fmt.Errorf("the publisher has not turned for %v", still)
 	}
 	return nil
@@ -152,10 +157,13 @@ func (d *daemon) prepare(cfg *config.Config) (*model, []*cameraPlan, error) {
 // configModel loads the model that a config asks for.
 func configModel(cfg *config.Config) (*model, error) {
 	f, err := pickModel(cfg.Model.Dir, cfg.Model.WidthMult)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		var m *model
+		if m, err = loadModel(f, "", mnv2.Options{Threads: cfg.Model.Threads}); err == nil {
+			return m, nil
+		}
 	}
-	return loadModel(f, "", mnv2.Options{Threads: cfg.Model.Threads})
+	return nil, config.Errors{cfg.Mistake("model", err.Error(), "a directory with a model of that width and its labels")}
 }
 
 // planCameras resolves each camera's settings; labels become classes.
@@ -164,13 +172,8 @@ func planCameras(cfg *config.Config, m *model) ([]*cameraPlan, error) {
 	for i, l := range m.labels {
 		classes[l] = i
 	}
-	unknown := map[string]bool{}
-	class := func(label string) int {
-		i, ok := classes[label]
-		if !ok {
-			unknown[label] = true
-		}
-		return i
+	if err := checkLabels(cfg, m, classes); err != nil {
+		return nil, err
 	}
 	var plans []*cameraPlan
 	for _, c := range cfg.Cameras {
@@ -182,10 +185,10 @@ func planCameras(cfg *config.Config, m *model) ([]*cameraPlan, error) {
 			t := cfg.RegionThresholds(&c, &r)
 			resolved := pipeline.Thresholds{Enter: t.Enter, Leave: t.Leave, Hold: t.Hold, Smoothing: t.Smoothing, TopK: t.TopK}
 			for _, label := range t.Only {
-				resolved.Only = append(resolved.Only, class(label))
+				resolved.Only = append(resolved.Only, classes[label])
 			}
 			for _, l := range t.Labels {
-				resolved.Labels = append(resolved.Labels, pipeline.LabelThreshold{Index: class(l.Label), Enter: l.Enter, Leave: l.Leave})
+				resolved.Labels = append(resolved.Labels, pipeline.LabelThreshold{Index: classes[l.Label], Enter: l.Enter, Leave: l.Leave})
 			}
 			p.source.regions = append(p.source.regions, capture.Region{Name: r.Name, Box: r.Box})
 			p.regions = append(p.regions, r.Name)
@@ -193,20 +196,42 @@ func planCameras(cfg *config.Config, m *model) ([]*cameraPlan, error) {
 		}
 		plans = append(plans, p)
 	}
-	if len(unknown) > 0 {
-		var lines []string
-		for label := range unknown {
-			line := fmt.Sprintf("%q", label)
-			if near := similarLabel(m.labels, label); near != "" {
-				line += fmt.Sprintf(" (did you mean %q?)", near)
-			}
-			lines = append(lines, line)
-		}
-		slices.Sort(lines)
-		return nil, usagef("thresholds name labels that the model %s does not have: %s; its labels are in the model directory's labels.txt",
-			m.file.network.Name, strings.Join(lines, ", "))
-	}
 	return plans, nil
+}
+
+// checkLabels finds the labels in a config that the model does not have.
+func checkLabels(cfg *config.Config, m *model, classes map[string]int) error {
+	var mistakes config.Errors
+	check := func(key, label string) {
+		if _, ok := classes[label]; ok {
+			return
+		}
+		allowed := "a label of " + m.labelPath
+		if near := similarLabel(m.labels, label); near != "" {
+			allowed += fmt.Sprintf(" (did you mean %q?)", near)
+		}
+		mistakes = append(mistakes, cfg.Mistake(key, fmt.Sprintf("%q", label), allowed))
+	}
+	scope := func(key string, o *config.Overrides) {
+		for i, label := range o.Only {
+			check(fmt.Sprintf("%s.only[%d]", key, i), label)
+		}
+		for i, l := range o.Labels {
+			check(fmt.Sprintf("%s.labels[%d].label", key, i), l.Label)
+		}
+	}
+	scope("thresholds", &cfg.Thresholds)
+	for i := range cfg.Cameras {
+		c := &cfg.Cameras[i]
+		scope(fmt.Sprintf("cameras[%d].thresholds", i), &c.Thresholds)
+		for j := range c.Regions {
+			scope(fmt.Sprintf("cameras[%d].regions[%d].thresholds", i, j), &c.Regions[j].Thresholds)
+		}
+	}
+	if mistakes != nil {
+		return mistakes
+	}
+	return nil
 }
 
 // similarLabel finds a label that differs in case, or contains what was
@@ -225,15 +250,15 @@ func similarLabel(labels []string, written string) string {
 	return ""
 }
 
-// apply goes on with another config, or says why not.
-func (d *daemon) apply(r reload) {
+// apply reads the config again and goes on with it, or says why not.
+func (d *daemon) apply() {
 	notifyReloading()
 	defer notify("READY=1")
 	var m *model
 	var plans []*cameraPlan
-	err := r.err
+	cfg, err := config.Load(d.path)
 	if err == nil {
-		m, plans, err = d.prepare(r.cfg)
+		m, plans, err = d.prepare(cfg)
 	}
 	if err != nil {
 		for _, line := range strings.Split(err.Error(), "\n") {
@@ -244,10 +269,10 @@ func (d *daemon) apply(r reload) {
 	old := d.cfg
 	d.mu.Lock()
 	swapped := m != d.model
-	d.cfg, d.model, d.plans = r.cfg, m, plans
+	d.cfg, d.model, d.plans = cfg, m, plans
 	d.mu.Unlock()
 
-	setLogLevel(r.cfg.Log.Level)
+	setLogLevel(cfg.Log.Level)
 	if swapped {
 		d.engine.swap(m)
 	}
@@ -259,19 +284,27 @@ func (d *daemon) apply(r reload) {
 		p := wanted[c.plan.name]
 		return p == nil || p.node != c.plan.node || !p.source.equal(c.plan.source) || !slices.Equal(p.regions, c.plan.regions)
 	}, pipeline.Reconfigured)
-	if !reflect.DeepEqual(d.publishOptionsComparable(old), d.publishOptionsComparable(r.cfg)) {
-		d.publisher.Reconfigure(d.publishOptions(r.cfg))
+	if !reflect.DeepEqual(d.publishOptionsComparable(old), d.publishOptionsComparable(cfg)) {
+		d.publisher.Reconfigure(d.publishOptions(cfg))
 	}
 	d.announce()
 	for name, c := range d.cameras {
 		c.apply(wanted[name])
 	}
 	d.startCameras()
-	if r.cfg.HTTP != old.HTTP {
+	d.mu.Lock()
+	for name := range d.stats {
+		if wanted[name] == nil {
+			delete(d.stats, name)
+			delete(d.paused, name)
+		}
+	}
+	d.mu.Unlock()
+	if cfg.HTTP != old.HTTP || cfg.HTTP.PasswordFile != "" { // whose content may be another
 		d.stopWeb()
 		d.startWeb()
 	}
-	if r.cfg.Log.Format != old.Log.Format {
+	if cfg.Log.Format != old.Log.Format {
 		d.log.Warn("log.format takes effect when the daemon is started again")
 	}
 	d.log.Info("the new config is in effect", "model", m.file.network.Name, "width_mult", m.file.facts.WidthMult, "cameras", len(plans))
@@ -282,12 +315,19 @@ func (d *daemon) startCameras() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, p := range d.plans {
-		d.publisher.Retain(publish.PauseTopic(p.name), []byte(onOff(d.paused[p.name], publish.On, publish.Off)))
-		if d.cameras[p.name] != nil || d.paused[p.name] {
-			continue
-		}
 		if d.stats[p.name] == nil {
 			d.stats[p.name] = newStats(time.Now())
+		}
+		d.publisher.Retain(publish.PauseTopic(p.name), []byte(onOff(d.paused[p.name], publish.On, publish.Off)))
+		if d.paused[p.name] {
+			d.publisher.Retain(publish.CameraStatusTopic(p.name), []byte(publish.Offline))
+			for _, region := range p.regions {
+				d.retain(publish.StateTopic(p.name, region), pipeline.State{Entered: []pipeline.Entered{}})
+			}
+			continue
+		}
+		if d.cameras[p.name] != nil {
+			continue
 		}
 		d.cameras[p.name] = startCamera(p, d.engine, d.publisher, d.stats[p.name], d.child, d.log)
 	}
@@ -311,20 +351,34 @@ func (d *daemon) stopCameras(which func(*camera) bool, reason string) {
 	wg.Wait()
 }
 
-// pause closes a camera or opens it again, as a subscriber asked.
-func (d *daemon) pause(p pauseRequest) {
-	known := slices.ContainsFunc(d.plans, func(c *cameraPlan) bool { return c.name == p.camera })
-	if !known || d.paused[p.camera] == p.paused {
-		return
-	}
-	d.log.Info(onOff(p.paused, "camera is paused", "camera goes on"), "camera", p.camera)
-	d.mu.Lock()
-	d.paused[p.camera] = p.paused
-	d.mu.Unlock()
-	if p.paused {
-		d.stopCameras(func(c *camera) bool { return c.plan.name == p.camera }, pipeline.Stopped)
+// pause closes cameras or opens them again, as subscribers asked.
+func (d *daemon) pause() {
+	d.wishesMu.Lock()
+	wishes := d.wishes
+	d.wishes = map[string]bool{}
+	d.wishesMu.Unlock()
+	for _, p := range d.plans {
+		paused, asked := wishes[p.name]
+		if !asked || d.paused[p.name] == paused {
+			continue
+		}
+		d.log.Info(onOff(paused, "camera is paused", "camera goes on"), "camera", p.name)
+		d.mu.Lock()
+		d.paused[p.name] = paused
+		d.mu.Unlock()
+		if paused {
+			d.stopCameras(func(c *camera) bool { return c.plan.name == p.name }, pipeline.Stopped)
+		}
 	}
 	d.startCameras()
+}
+
+// wake makes sure that something is received from a channel of one place.
+func wake(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
 }
 
 // announce publishes what there is: topology, then info.
@@ -367,10 +421,10 @@ func (d *daemon) publishOptions(cfg *config.Config) publish.Options {
 	o := d.publishOptionsComparable(cfg)
 	o.Log = d.log
 	o.Pause = func(camera string, paused bool) {
-		select {
-		case d.pauses <- pauseRequest{camera, paused}:
-		default: // a flood of requests must not hold up publishing
-		}
+		d.wishesMu.Lock()
+		d.wishes[camera] = paused // the last wish counts
+		d.wishesMu.Unlock()
+		wake(d.pauses)
 	}
 	return o
 }
@@ -392,7 +446,7 @@ func (d *daemon) startWeb() {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	d.webStop, d.webDone = cancel, make(chan struct{})
-	o := web.Options{Listen: d.cfg.HTTP.Listen, PasswordFile: d.cfg.HTTP.PasswordFile, View: d.view, Picture: d.picture, Log: d.log}
+	o := web.Options{Listen: d.cfg.HTTP.Listen, PasswordFile: d.cfg.HTTP.PasswordFile, View: d.view, Picture: d.picture, Alive: d.alive, Log: d.log}
 	done := d.webDone
 	go func() {
 		defer close(done)
@@ -420,12 +474,4 @@ func (d *daemon) picture(ctx context.Context, name string, width int) ([]byte, e
 		return nil, fmt.Errorf("%w: %q, or it is paused", web.ErrNoCamera, name)
 	}
 	return c.capture.JPEG(ctx, width)
-}
-
-// request hands a config to run, unless ctx ends before it is taken.
-func (d *daemon) request(ctx context.Context, r reload) {
-	select {
-	case d.reload <- r:
-	case <-ctx.Done():
-	}
 }

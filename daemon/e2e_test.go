@@ -362,9 +362,10 @@ type process struct {
 	text bytes.Buffer
 }
 
-func startDaemon(t *testing.T, bin, config string) *process {
+func startDaemon(t *testing.T, bin, config string, env ...string) *process {
 	t.Helper()
 	p := &process{cmd: exec.Command(filepath.Join(bin, "tarsier"), "run", "--config", config), logged: make(chan struct{}, 1), done: make(chan error, 1)}
+	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stderr = p
 	must(t, p.cmd.Start())
 	go func() { p.done <- p.cmd.Wait() }()

@@ -31,17 +31,9 @@ var errOtherModel = errors.New("the model was replaced")
 
 // classify runs a frame's pictures and stores each region's scores, of
 // several tiles the best, in scores. It returns the time the network took.
-func (e *engine) classify(ctx context.Context, m *model, f *capture.Frame, scores [][]float32) (time.Duration, error) {
-	select {
-	case <-ctx.Done():
-		return 0, ctx.Err()
-	case <-e.turn:
-	}
-	defer func() { e.turn <- struct{}{} }()
-	if e.model != m {
-		return 0, errOtherModel
-	}
-	start := time.Now()
+// Each picture waits for a turn of its own: a camera with many regions must
+// not keep the others waiting, nor a stop.
+func (e *engine) classify(ctx context.Context, m *model, f *capture.Frame, scores [][]float32) (took time.Duration, err error) {
 	for _, s := range scores {
 		clear(s)
 	}
@@ -49,11 +41,34 @@ func (e *engine) classify(ctx context.Context, m *model, f *capture.Frame, score
 		if p.Region >= len(scores) {
 			return 0, fmt.Errorf("a picture of region %d, but there are %d", p.Region, len(scores))
 		}
-		if err := e.runner.Run(p.RGB); err != nil {
+		d, err := e.run(ctx, m, p.RGB, scores[p.Region])
+		if err != nil {
 			return 0, err
 		}
-		pipeline.BestOf(scores[p.Region], e.runner.Scores())
+		took += d
 	}
+	return took, nil
+}
+
+// run classifies one picture, when it is its turn.
+func (e *engine) run(ctx context.Context, m *model, rgb []byte, best []float32) (time.Duration, error) {
+	select {
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	case <-e.turn:
+	}
+	defer func() { e.turn <- struct{}{} }()
+	if ctx.Err() != nil {
+		return 0, ctx.Err()
+	}
+	if e.model != m {
+		return 0, errOtherModel
+	}
+	start := time.Now()
+	if err := e.runner.Run(rgb); err != nil {
+		return 0, err
+	}
+	pipeline.BestOf(best, e.runner.Scores())
 	return time.Since(start), nil
 }
 

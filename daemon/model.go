@@ -119,6 +119,9 @@ func resolveModel(flag, configDir string, width float64) (modelFile, error) {
 		return pickModel(flag, width)
 	}
 	f := readModelFile(flag)
+	if errors.Is(f.err, os.ErrNotExist) {
+		return f, &usageError{f.err}
+	}
 	if f.err == nil && width != 0 && f.facts.WidthMult != width {
 		return f, usagef("%s has width_mult %v, not %v", flag, f.facts.WidthMult, width)
 	}
@@ -130,6 +133,8 @@ type model struct {
 	file   modelFile
 	engine *mnv2.Model
 	labels []string
+
+	labelPath string // the file they are from
 }
 
 // loadModel prepares a file's network. The labels are read from path, or from
@@ -158,7 +163,7 @@ func loadModel(f modelFile, labelPath string, o mnv2.Options) (*model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare %s: %w", f.path, err)
 	}
-	return &model{file: f, engine: engine, labels: labels}, nil
+	return &model{file: f, engine: engine, labels: labels, labelPath: labelPath}, nil
 }
 
 // equal says whether two models give the same scores to the same labels.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strconv"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -48,7 +49,7 @@ func run(ctx context.Context, path string) error {
 	}
 	setLogLevel(cfg.Log.Level)
 	log := newLogger(cfg.Log.Format)
-	d, err := newDaemon(cfg, captureOptions(), log)
+	d, err := newDaemon(path, cfg, captureOptions(), log)
 	if err != nil {
 		return err
 	}
@@ -59,7 +60,7 @@ func run(ctx context.Context, path string) error {
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
-		err := config.Watch(watchCtx, path, cfg, func(cfg *config.Config, err error) { d.request(watchCtx, reload{cfg, err}) })
+		err := config.Watch(watchCtx, path, cfg, func(*config.Config, error) { wake(d.reload) })
 		if err != nil && watchCtx.Err() == nil {
 			log.Error("the config file is not watched; SIGHUP reads it again", "error", err)
 		}
@@ -72,8 +73,7 @@ func run(ctx context.Context, path string) error {
 			case <-watchCtx.Done():
 				return
 			case <-hup:
-				cfg, err := config.Load(path)
-				d.request(watchCtx, reload{cfg, err})
+				wake(d.reload)
 			}
 		}
 	}()
@@ -81,10 +81,12 @@ func run(ctx context.Context, path string) error {
 	stopWatch()
 	<-watched
 	<-hupDone
-	if err == nil {
-		log.Info("stopped")
+	if err != nil {
+		log.Error("stopped", "error", err)
+		return errReported
 	}
-	return err
+	log.Info("stopped")
+	return nil
 }
 
 // captureOptions says how capture programs are started: by systemd where its
@@ -114,7 +116,13 @@ func loadModelConfig(path string, asked bool) (config.Model, error) {
 	case err == nil:
 		return cfg.Model, nil
 	case !asked && errors.Is(err, os.ErrNotExist):
-		return config.Model{Dir: os.Getenv("TARSIER_MODEL_DIR")}, nil
+		m := config.Model{Dir: os.Getenv("TARSIER_MODEL_DIR")}
+		if width := os.Getenv("TARSIER_MODEL_WIDTH_MULT"); width != "" {
+			if m.WidthMult, err = strconv.ParseFloat(width, 64); err != nil {
+				return m, usagef("TARSIER_MODEL_WIDTH_MULT: found %q, allowed: a number", width)
+			}
+		}
+		return m, nil
 	}
 	return config.Model{}, err
 }

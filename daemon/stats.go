@@ -11,7 +11,7 @@ import (
 type stats struct {
 	mu      sync.Mutex
 	frames  uint64 // classified
-	dropped uint64 // due, but not classified: the board was busy, or no picture came
+	dropped uint64 // due, but not classified: the board was busy
 	stages  [len(stageNames)]window
 
 	since   time.Time // of the last rate

@@ -71,7 +71,9 @@ type Options struct {
 	View         func() View
 	// Picture gives a camera's newest picture as a JPEG of that width.
 	Picture func(ctx context.Context, camera string, width int) ([]byte, error)
-	Log     *slog.Logger
+	// Alive says what is wrong if the daemon hangs.
+	Alive func(ctx context.Context) error
+	Log   *slog.Logger
 }
 
 // ErrNoCamera is what Options.Picture returns for a camera that there is not.
@@ -82,22 +84,23 @@ const (
 	maxPictureWidth = 1920
 )
 
-// Run serves until ctx ends. An address that is in use is reported once and
-// tried again until it is free: the daemon's work does not depend on it.
+// Run serves until ctx ends. An address that is in use, or a password file
+// that is not there, is reported once and tried again until that is mended:
+// the daemon's work does not depend on it.
 func Run(ctx context.Context, o Options) error {
-	handler, err := Handler(o)
-	if err != nil {
-		return err
-	}
+	var handler http.Handler
 	var listener net.Listener
-	for reported := false; ; {
-		listener, err = new(net.ListenConfig).Listen(ctx, "tcp", o.Listen)
-		if err == nil {
-			break
+	for said := ""; ; {
+		var err error
+		if handler, err = Handler(o); err == nil {
+			if listener, err = new(net.ListenConfig).Listen(ctx, "tcp", o.Listen); err == nil {
+				break
+			}
+			err = fmt.Errorf("%w; free the address, or set http.listen to another", err)
 		}
-		if !reported {
-			o.Log.Error("the web page cannot listen; events are published all the same. Free the address, or set http.listen to another", "listen", o.Listen, "error", err)
-			reported = true
+		if err.Error() != said && ctx.Err() == nil {
+			said = err.Error()
+			o.Log.Error("no web page yet; events are published all the same", "listen", o.Listen, "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -156,10 +159,20 @@ func Handler(o Options) (http.Handler, error) {
 			return nil, fmt.Errorf("read http.password_file: %s is empty", o.PasswordFile)
 		}
 		handler = withPassword(handler, password)
+	} else {
+		handler = withLocalHost(handler, o.Listen)
 	}
 	// Health says nothing about anyone, and who asks for it has no password.
 	open := http.NewServeMux()
-	open.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	open.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
+		defer cancel()
+		if err := o.Alive(ctx); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = w.Write([]byte("ok\n"))
+	})
 	open.Handle("/", handler)
 	return withHeaders(open), nil
 }
@@ -194,6 +207,25 @@ func withPassword(next http.Handler, password string) http.Handler {
 		if subtle.ConstantTimeCompare([]byte(given), []byte(password)) != 1 {
 			w.Header().Set("WWW-Authenticate", `Basic realm="tarsier"`)
 			http.Error(w, "a password is needed", http.StatusUnauthorized)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// withLocalHost keeps out pages of other sites whose name was made to point
+// here (DNS rebinding): where no password is asked for, a request must be for
+// this machine by its address, as localhost, or as what is listened on.
+func withLocalHost(next http.Handler, listen string) http.Handler {
+	own, _, _ := net.SplitHostPort(listen)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host := r.Host
+		if h, _, err := net.SplitHostPort(host); err == nil {
+			host = h
+		}
+		host = strings.Trim(host, "[]")
+		if host != "localhost" && host != own && net.ParseIP(host) == nil {
+			http.Error(w, "this page is for this machine; beyond it, set http.password_file", http.StatusForbidden)
 			return
 		}
 		next.ServeHTTP(w, r)

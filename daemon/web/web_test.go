@@ -43,7 +43,8 @@ func testOptions() Options {
 			}
 			return nil, ErrNoCamera
 		},
-		Log: slog.New(slog.DiscardHandler),
+		Alive: func(context.Context) error { return nil },
+		Log:   slog.New(slog.DiscardHandler),
 	}
 }
 
@@ -74,13 +75,54 @@ func TestHandler(t *testing.T) {
 		{"/nothing", 404, ""},
 	} {
 		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, c.path, nil))
+		h.ServeHTTP(w, request(c.path))
 		if w.Code != c.code || !strings.Contains(w.Body.String(), c.has) {
 			t.Errorf("GET %s gives %d %q, want %d with %q", c.path, w.Code, w.Body, c.code, c.has)
 		}
 		if w.Header().Get("X-Content-Type-Options") != "nosniff" {
 			t.Errorf("GET %s: no security headers", c.path)
 		}
+	}
+}
+
+// request is one for this machine.
+func request(path string) *http.Request {
+	r := httptest.NewRequest(http.MethodGet, path, nil)
+	r.Host = "localhost:8585"
+	return r
+}
+
+func TestForeignHost(t *testing.T) {
+	o := testOptions()
+	o.Listen = "127.0.0.1:8585"
+	h, err := Handler(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for host, code := range map[string]int{
+		"127.0.0.1:8585": 200, "localhost:8585": 200, "localhost": 200, "[::1]:8585": 200, "evil.example": 403, "evil.example:8585": 403, "": 403,
+	} {
+		r := request("/cameras/porch/picture.jpg")
+		r.Host = host
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != code {
+			t.Errorf("for host %q: %d, want %d", host, w.Code, code)
+		}
+	}
+}
+
+func TestHealth(t *testing.T) {
+	o := testOptions()
+	o.Alive = func(context.Context) error { return errors.New("it hangs") }
+	h, err := Handler(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, request("/healthz"))
+	if w.Code != 503 || !strings.Contains(w.Body.String(), "it hangs") {
+		t.Errorf("a daemon that hangs: %d %s", w.Code, w.Body)
 	}
 }
 
@@ -114,7 +156,7 @@ func TestPassword(t *testing.T) {
 		{"/api/state", "moonlight", 200},
 		{"/healthz", "", 200},
 	} {
-		r := httptest.NewRequest(http.MethodGet, c.path, nil)
+		r := request(c.path)
 		if c.password != "" {
 			r.SetBasicAuth("anyone", c.password)
 		}

@@ -246,7 +246,7 @@ func (c *Camera) fail(err error, once bool) {
 	c.status.Lock()
 	defer c.status.Unlock()
 	if f := (*wire.Fault)(nil); c.online && once && (!errors.As(err, &f) || f.Reason == wire.ReasonBroken || f.Reason == wire.ReasonBehind) {
-		c.opts.Log.Warn("camera interrupted", "err", err)
+		c.opts.Log.Warn("camera interrupted", "error", err)
 		c.err = err
 		return
 	}
@@ -285,7 +285,7 @@ func (c *Camera) tell(online bool, err error) {
 	if online {
 		c.opts.Log.Info("camera online")
 	} else {
-		c.opts.Log.Warn("camera offline", "err", err)
+		c.opts.Log.Warn("camera offline", "error", err)
 	}
 	if c.opts.Status != nil {
 		c.opts.Status(online, err)

@@ -162,7 +162,7 @@ func (p *Publisher) Event(e pipeline.Event) pipeline.Event {
 	return e
 }
 
-// Retain sets a retained topic, named by what follows <base topic>/<node>/. No payload clears it. The publisher
+// Retain sets a retained topic, named by what follows <base topic>/<node>/. No payload clears it, also what an earlier run left. The publisher
 // keeps the payload, which must not be changed, and sends it at each connection. Once there is a topology, topics
 // of cameras and regions that are not in it are ignored: what is late from one that was removed does not revive it.
 func (p *Publisher) Retain(topic string, payload []byte) {
@@ -171,9 +171,7 @@ func (p *Publisher) Retain(topic string, payload []byte) {
 	if p.placed && !p.has(topic) {
 		return
 	}
-	if full := p.opts.root() + topic; len(payload) > 0 || len(p.retained[full]) > 0 {
-		p.set(full, payload)
-	}
+	p.set(p.opts.root()+topic, payload)
 }
 
 // Send publishes at QoS 0 and not retained, to a topic below <base topic>/<node>/. Without a connection, or with one
