@@ -96,7 +96,7 @@ var whole = []capture.Region{{Name: "frame", Box: [4]float64{0, 0, 1, 1}}}
 
 func deadline(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
 	t.Cleanup(cancel)
 	return ctx
 }
