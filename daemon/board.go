@@ -31,8 +31,8 @@ func temperature() *float64 {
 		if err != nil {
 			continue
 		}
-		milli, err := strconv.ParseFloat(strings.TrimSpace(string(b)), 64)
-		if c := milli / 1000; err == nil && (hottest == nil || c > *hottest) {
+		milli, err := strconv.Atoi(strings.TrimSpace(string(b)))
+		if c := float64(milli) / 1000; err == nil && (hottest == nil || c > *hottest) {
 			hottest = &c
 		}
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"slices"
@@ -247,7 +246,7 @@ func (c *camera) update(plan *cameraPlan, f *capture.Frame, scores [][]float32) 
 			c.publishState(i)
 		}
 		if plan.scores {
-			c.send(publish.ScoresTopic(plan.name, plan.regions[i]), publish.Scores{Time: pipeline.Time{Time: f.Taken}, Top: r.Top()})
+			c.publisher.Send(publish.ScoresTopic(plan.name, plan.regions[i]), payload(publish.Scores{Time: pipeline.Time{Time: f.Taken}, Top: r.Top()}))
 		}
 	}
 	return changed, true
@@ -295,23 +294,12 @@ func (c *camera) publish(region int, changes []pipeline.Change, taken time.Time)
 }
 
 func (c *camera) publishState(region int) {
-	b, err := json.Marshal(c.regions[region].State())
-	if err != nil {
-		c.log.Error("write a state", "error", err)
-		return
-	}
 	c.leading[region] = c.regions[region].Leading()
-	c.publisher.Retain(publish.StateTopic(c.plan.name, c.plan.regions[region]), b)
+	c.publisher.Retain(publish.StateTopic(c.plan.name, c.plan.regions[region]), payload(c.regions[region].State()))
 }
 
 func (c *camera) publishStatus() {
 	c.publisher.Retain(publish.CameraStatusTopic(c.plan.name), []byte(onOff(c.online, publish.Online, publish.Offline)))
-}
-
-func (c *camera) send(topic string, payload any) {
-	if b, err := json.Marshal(payload); err == nil {
-		c.publisher.Send(topic, b)
-	}
 }
 
 // snapshot publishes the whole picture in which something changed.

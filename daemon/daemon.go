@@ -322,7 +322,7 @@ func (d *daemon) startCameras() {
 		if d.paused[p.name] {
 			d.publisher.Retain(publish.CameraStatusTopic(p.name), []byte(publish.Offline))
 			for _, region := range p.regions {
-				d.retain(publish.StateTopic(p.name, region), pipeline.State{Entered: []pipeline.Entered{}})
+				d.publisher.Retain(publish.StateTopic(p.name, region), payload(pipeline.State{Entered: []pipeline.Entered{}}))
 			}
 			continue
 		}
@@ -398,23 +398,17 @@ func (d *daemon) announce() {
 		info.Cameras = append(info.Cameras, c)
 	}
 	d.publisher.SetTopology(cameras)
-	d.retain(publish.InfoTopic, info)
+	d.publisher.Retain(publish.InfoTopic, payload(info))
 }
 
-func (d *daemon) retain(topic string, payload any) {
-	b, err := json.Marshal(payload)
+// payload is a value as JSON. Those that are published are structs of text and
+// finite numbers, which always have one.
+func payload(v any) []byte {
+	b, err := json.Marshal(v)
 	if err != nil {
-		d.log.Error("write a payload", "topic", topic, "error", err)
-		return
+		panic(fmt.Sprintf("no JSON for a payload %+v: %v", v, err))
 	}
-	d.publisher.Retain(topic, b)
-}
-
-// send publishes what is worth something only now.
-func (d *daemon) send(topic string, payload any) {
-	if b, err := json.Marshal(payload); err == nil {
-		d.publisher.Send(topic, b)
-	}
+	return b
 }
 
 func (d *daemon) publishOptions(cfg *config.Config) publish.Options {

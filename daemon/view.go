@@ -91,7 +91,7 @@ func (d *daemon) publishStats() {
 		p50, p95, p99 := percentiles(all[i])
 		out.LatencyMS[name] = publish.Percentiles{P50: p50, P95: p95, P99: p99}
 	}
-	d.send(publish.StatsTopic, out)
+	d.publisher.Send(publish.StatsTopic, payload(out))
 }
 
 // notifyStatus is the line that systemctl status shows.
