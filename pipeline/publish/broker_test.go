@@ -257,6 +257,7 @@ type proxy struct {
 	mu     sync.Mutex
 	links  []link
 	closed bool
+	refuse bool // new connections are closed at once
 }
 
 // A link is a connection from a client to the broker.
@@ -294,19 +295,26 @@ func (p *proxy) accept() {
 		if err != nil {
 			return
 		}
+		p.mu.Lock()
+		refuse := p.refuse
+		p.mu.Unlock()
+		if refuse {
+			client.Close()
+			continue
+		}
 		server, err := net.Dial("tcp", p.target)
 		if err != nil {
 			client.Close()
 			continue
 		}
 		l := link{client, server, make(chan struct{}), make(chan struct{})}
+		p.mu.Lock()
+		p.links = append(p.links, l) // before anything passes: who has heard something may cut
+		closed := p.closed
+		p.mu.Unlock()
 		p.wg.Add(2)
 		go p.forward(server, client, true, l)
 		go p.forward(client, server, false, l)
-		p.mu.Lock()
-		p.links = append(p.links, l)
-		closed := p.closed
-		p.mu.Unlock()
 		if closed {
 			p.cut()
 		}
@@ -351,6 +359,13 @@ func (p *proxy) cut() {
 		close(l.gone)
 	}
 	p.links = nil
+}
+
+// away has new connections refused, or not any more.
+func (p *proxy) away(yes bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refuse = yes
 }
 
 // freeze leaves the connections open, and neither reads nor forwards any more. New ones work.
