@@ -27,27 +27,32 @@ func (a *arena) take(n int) []int8 {
 // align starts every part on a cache line.
 func align(n int) int { return (n + 63) &^ 63 }
 
-// memory is all that a run writes to.
+// memory is all that a run of one picture writes to.
 type memory struct {
-	// What one block writes, the next reads.
-	activations [2][]int8
+	outputs [2][]int8 // of the blocks before the late ones: what one block writes, the next reads
+	tile    []int8    // a late block's image after its depthwise convolution
+	workers []worker
+}
 
+// late is what the late stages write for one picture of a batch.
+type late struct {
+	outputs   [2][]int8
 	embedding []int8
 	logits    []int8
-	workers   []worker
 }
 
 // worker is what one thread works in.
 type worker struct {
-	image ring   // rows of the input
-	stem  ring   // rows out of the first convolution, if block 0 expands them
-	ring  ring   // rows of a block, expanded
-	tile  []int8 // rows of a block after its depthwise convolution
-	head  []int8 // a part of the last convolution's output
+	image imageRing // rows of the input
+	stem  ring      // rows out of the first convolution, if block 0 expands them
+	ring  ring      // rows of a block, expanded
+	tile  []int8    // rows of a block after its depthwise convolution
+	head  []int8    // some channels of the last convolution's output
 
 	// The rows that kernels are called with.
-	pixels       [3][]int8
-	window, rows [][]int8
+	rgb [3][]int8
+	src [4]kernels.Pixels
+	dst [2]kernels.Pixels
 
 	scratch *kernels.Scratch
 }
@@ -56,46 +61,59 @@ type worker struct {
 func (m *Model) layout(a allocator) *memory {
 	var mem memory
 	var outputs [2]int // the largest of the blocks' outputs
-	ringSize, zeroSize, tile, rows, channels := 0, 0, 0, 0, 0
+	ringSize, zeroSize, tile, late, channels := 0, 0, 0, 0, 0
 	for i := range m.blocks {
 		b := &m.blocks[i]
-		outputs[i%2] = max(outputs[i%2], b.out*b.out*b.project.Out)
-		ringSize = max(ringSize, b.ringRows()*b.ringWidth())
-		zeroSize = max(zeroSize, b.ringWidth())
-		tile = max(tile, b.step*b.out*b.depthwise.Out)
-		rows = max(rows, b.ringRows())
+		if i < m.late-1 {
+			outputs[i%2] = max(outputs[i%2], b.outputSize())
+		}
+		ringSize = max(ringSize, b.ringRows()*b.ringRow())
+		zeroSize = max(zeroSize, b.ringRow())
+		if b.whole {
+			late = max(late, b.out*b.out*kernels.Pad(b.depthwise.Out))
+		} else {
+			tile = max(tile, b.pass()*b.out*kernels.Pad(b.depthwise.Out))
+		}
 		channels = max(channels, b.depthwise.Out, b.project.Out)
 	}
 	for i, n := range outputs {
-		mem.activations[i] = a.take(n)
+		mem.outputs[i] = a.take(n)
 	}
-	head := 0
-	for _, l := range m.last {
-		head = max(head, m.lastSize()*m.lastSize()*l.Out)
-	}
-	mem.embedding = a.take(outChannels(m.last))
-	mem.logits = a.take(outChannels(m.classifier))
-	channels = max(channels, outChannels(m.last))
+	mem.tile = a.take(late)
+	channels = max(channels, m.last.Out)
 	for range m.threads {
 		var w worker
-		w.image = newRing(a, 3*m.imageWidth(), m.imageWidth())
+		w.image = newImageRing(a, m.imageWidth())
 		if m.blocks[0].expand != nil {
-			w.stem = newRing(a, m.blocks[0].ringRows()*m.firstSize*m.first.Out, m.firstSize*m.first.Out)
+			row := m.firstSize * kernels.Pad(m.first.Out)
+			w.stem = newRing(a, m.blocks[0].ringRows()*row, row)
 		}
 		w.ring = newRing(a, ringSize, zeroSize)
 		w.tile = a.take(tile)
-		w.head = a.take(head)
-		w.window = make([][]int8, rows)
-		w.rows = make([][]int8, rows)
-		w.scratch = kernels.NewScratch(channels)
+		w.head = a.take(m.lastSize() * m.lastSize() * m.set.Step)
+		w.scratch = kernels.NewScratch(channels, m.firstSize)
 		mem.workers = append(mem.workers, w)
 	}
 	return &mem
 }
 
+// layoutLate plans what one picture of a batch needs.
+func (m *Model) layoutLate(a allocator) (l late) {
+	var sizes [2]int
+	for i := max(0, m.late-1); i < len(m.blocks); i++ {
+		sizes[i%2] = max(sizes[i%2], m.blocks[i].outputSize())
+	}
+	for i, n := range sizes {
+		l.outputs[i] = a.take(n)
+	}
+	l.embedding = a.take(m.facts.Embedding)
+	l.logits = a.take(m.facts.Classes)
+	return l
+}
+
 // imageWidth is the length of an input row with its padding.
 func (m *Model) imageWidth() int {
-	return (m.facts.Size + m.firstPad.Before + m.firstPad.After) * 3
+	return (m.facts.Size+m.firstPad.Before+m.firstPad.After)*3 + kernels.FirstSlack
 }
 
 // lastSize is the height and width that the last convolution sees.
@@ -103,17 +121,37 @@ func (m *Model) lastSize() int {
 	return m.blocks[len(m.blocks)-1].out
 }
 
-// ringRows is how many expanded rows one pass needs.
-func (b *block) ringRows() int { return (b.step-1)*b.stride + 3 }
-
-// ringWidth is the length of an expanded row with its padding.
-func (b *block) ringWidth() int {
-	return (b.in + b.pad.Before + b.pad.After) * b.depthwise.In
+// pass is how many output rows are made at a time.
+func (b *block) pass() int {
+	switch {
+	case b.whole:
+		return b.out
+	case b.stride == 1:
+		return min(2, b.out)
+	default:
+		return 1
+	}
 }
 
-func outChannels(parts []*kernels.Layer) (n int) {
-	for _, l := range parts {
-		n += l.Out
+// ringRows is how many expanded rows one pass needs.
+func (b *block) ringRows() int {
+	return (b.pass()-1)*b.stride + 3
+}
+
+// ringChannels is how many channels the ring has at a time.
+func (b *block) ringChannels() int {
+	if b.whole {
+		return min(b.step, kernels.Pad(b.depthwise.In))
 	}
-	return n
+	return kernels.Pad(b.depthwise.In)
+}
+
+// ringWidth is how many pixels an expanded row has with its padding.
+func (b *block) ringWidth() int { return b.in + b.pad.Before + b.pad.After }
+
+// ringRow is the length of an expanded row.
+func (b *block) ringRow() int { return b.ringWidth() * b.ringChannels() }
+
+func (b *block) outputSize() int {
+	return b.out * b.out * kernels.Pad(b.project.Out)
 }

@@ -39,22 +39,28 @@ func (r *Runner) RunInt8(input []int8) error {
 	for i, q := range input {
 		rgb[i] = byte(q)
 	}
-	var table [256]int8
-	for i := range table {
-		table[i] = int8(i)
+	var values [256]int8
+	for i := range values {
+		values[i] = int8(i) ^ r.m.set.Flip
 	}
-	defer func(t *[256]int8) { r.pixels = t }(r.pixels)
-	r.pixels = &table
+	defer func(t *pixelTable) { r.pixels = t }(r.pixels)
+	r.pixels = tableOf(values)
 	return r.Run(rgb)
 }
 
 // Quantized gives the last two layers of the last run as the kernels left them.
 func (r *Runner) Quantized() (embedding, logits []int8) {
-	return r.mem.embedding[:r.m.facts.Embedding], r.mem.logits[:r.m.facts.Classes]
+	return r.late[0].embedding, r.late[0].logits
 }
 
 // Pixels gives the table that quantizes the input.
-func (m *Model) Pixels() [256]int8 { return m.pixels }
+func (m *Model) Pixels() [256]int8 {
+	values := m.pixels.values
+	for i := range values {
+		values[i] ^= m.set.Flip
+	}
+	return values
+}
 
 // Unfused runs a model of the network one whole layer after the other, with
 // the kernels and the packed weights that a Runner uses, and tells what each
@@ -65,12 +71,21 @@ func Unfused(m *Model, n *Network, input []int8) []Output {
 	m.layout(&need)
 	u.scratch = m.layout(&arena{make([]int8, need.size)}).workers[0].scratch
 
-	image := padded(input, m.facts.Size, 3, m.firstPad, m.inputZero)
-	var x []int8
+	var image [][]int8
+	size, pad := m.facts.Size, m.firstPad
+	for y := -pad.Before; y < size+pad.After; y++ {
+		row := make([]int8, m.imageWidth())
+		fill(row, m.inputZero)
+		if y >= 0 && y < size {
+			for x := range 3 * size {
+				row[3*pad.Before+x] = input[3*size*y+x] ^ m.set.Flip
+			}
+		}
+		image = append(image, row)
+	}
+	x := newTensor(m.firstSize, m.first.Out)
 	for y := range m.firstSize {
-		row := make([]int8, m.firstSize*m.first.Out)
-		m.set.First(row, (*[3][]int8)(image[2*y:]), m.first, u.scratch)
-		x = append(x, row...)
+		m.set.First(x.At(0, y*m.firstSize), (*[3][]int8)(image[2*y:]), m.firstSize, m.first, u.scratch)
 	}
 	u.emit(x, m.firstSize)
 
@@ -78,30 +93,29 @@ func Unfused(m *Model, n *Network, input []int8) []Output {
 		b := &m.blocks[i]
 		in := x
 		if b.expand != nil {
-			x = u.pointwise(x, b.expand)
+			x = u.pointwise(x, b.in*b.in, b.expand)
 			u.emit(x, b.in)
 		}
-		rows := padded(x, b.in, b.depthwise.In, b.pad, b.zero)
-		x = make([]int8, b.out*b.out*b.depthwise.Out)
-		m.set.Depthwise(x, rows[:(b.out-1)*b.stride+3], b.depthwise, b.stride)
+		x = u.depthwise(x, b)
 		u.emit(x, b.out)
-		x = u.pointwise(x, b.project)
+		x = u.pointwise(x, b.out*b.out, b.project)
 		u.emit(x, b.out)
 		if b.add != nil {
-			sum := make([]int8, len(x))
-			m.set.Add(sum, in, x, b.add)
+			sum := newTensor(b.out, b.project.Out)
+			m.set.Add(sum.Data, in.Data, x.Data, b.add)
 			x = sum
 			u.emit(x, b.out)
 		}
 	}
 
-	x = u.parts(x, m.last)
+	pixels := m.lastSize() * m.lastSize()
+	x = u.pointwise(x, pixels, m.last)
 	u.emit(x, m.lastSize())
-	mean := make([]int8, outChannels(m.last))
-	m.set.Mean(mean, x, m.mean)
+	mean := newTensor(1, m.last.Out)
+	m.set.Mean(mean.Data, x, pixels, m.mean)
 	u.emit(mean, 1)
 	if m.classifier != nil {
-		u.emit(u.parts(mean, m.classifier), 1)
+		u.emit(u.pointwise(mean, 1, m.classifier), 1)
 	}
 	return u.outputs
 }
@@ -113,46 +127,51 @@ type unfused struct {
 	done    int
 }
 
+func newTensor(size, channels int) kernels.Pixels {
+	return kernels.Pixels{
+		Data:   make([]int8, size*size*kernels.Pad(channels)),
+		Stride: size * size * kernels.Group,
+	}
+}
+
 // emit writes down the next layer's output.
-func (u *unfused) emit(x []int8, size int) {
+func (u *unfused) emit(x kernels.Pixels, size int) {
 	o := &u.outputs[u.done]
 	u.done++
 	o.Size = size
-	channels := len(x) / (size * size)
-	for ; len(x) > 0; x = x[channels:] {
-		o.Data = append(o.Data, x[:o.Channels]...)
+	for p := range size * size {
+		for c := range o.Channels {
+			o.Data = append(o.Data, x.At(c, p).Data[c%kernels.Group]^u.set.Flip)
+		}
 	}
 }
 
-func (u *unfused) pointwise(x []int8, l *kernels.Layer) []int8 {
-	out := make([]int8, len(x)/l.In*l.Out)
-	u.set.Pointwise([][]int8{out}, x, l, u.scratch)
+func (u *unfused) pointwise(x kernels.Pixels, n int, l *kernels.Layer) kernels.Pixels {
+	out := kernels.Pixels{Data: make([]int8, kernels.Pad(l.Out)*n), Stride: n * kernels.Group}
+	for c := 0; c < l.Out; c += u.set.Step {
+		u.set.Pointwise(out.At(c, 0), x, n, l, c, min(c+u.set.Step, l.Out), u.scratch)
+	}
 	return out
 }
 
-// parts joins the parts of a layer pixel by pixel.
-func (u *unfused) parts(x []int8, parts []*kernels.Layer) (joined []int8) {
-	outs := make([][]int8, len(parts))
-	for i, l := range parts {
-		outs[i] = u.pointwise(x, l)
-	}
-	for p := range len(x) / parts[0].In {
-		for i, l := range parts {
-			joined = append(joined, outs[i][p*l.Out:(p+1)*l.Out]...)
-		}
-	}
-	return joined
-}
-
-// padded gives the rows of an image with padding all around.
-func padded(x []int8, size, channels int, pad Padding, zero int8) (rows [][]int8) {
-	for y := -pad.Before; y < size+pad.After; y++ {
-		row := make([]int8, (pad.Before+size+pad.After)*channels)
-		fill(row, zero)
-		if y >= 0 && y < size {
-			copy(row[pad.Before*channels:], x[y*size*channels:(y+1)*size*channels])
+func (u *unfused) depthwise(x kernels.Pixels, b *block) kernels.Pixels {
+	channels := b.depthwise.Out
+	width := b.ringWidth()
+	var rows []kernels.Pixels
+	for y := -b.pad.Before; y < b.in+b.pad.After; y++ {
+		row := kernels.Pixels{Data: make([]int8, width*channels), Stride: width * kernels.Group}
+		fill(row.Data, b.zero)
+		if y >= 0 && y < b.in {
+			for c := 0; c < channels; c += kernels.Group {
+				copy(row.At(c, b.pad.Before).Data, x.At(c, y*b.in).Data[:b.in*kernels.Group])
+			}
 		}
 		rows = append(rows, row)
 	}
-	return rows
+	out := newTensor(b.out, channels)
+	for y := range b.out {
+		dst := []kernels.Pixels{out.At(0, y*b.out)}
+		u.set.Depthwise(dst, rows[y*b.stride:][:3], b.out, b.depthwise, b.stride, 0, channels)
+	}
+	return out
 }

@@ -45,16 +45,17 @@ type Model struct {
 	set     *kernels.Set
 	threads int
 
-	pixels     [256]int8 // what each byte of the input is in int8
+	pixels     *pixelTable
 	first      *kernels.Layer
 	firstPad   Padding
 	firstSize  int  // height and width of its output
 	inputZero  int8 // stands for padding
 	blocks     []block
-	last       []*kernels.Layer // parts by output channel
+	late       int // the first block that is done in one pass, and those after it
+	last       *kernels.Layer
 	mean       *kernels.Mean
 	embedding  Quantization
-	classifier []*kernels.Layer // parts by output channel; none: a feature extractor
+	classifier *kernels.Layer // nil: a feature extractor
 	logits     Quantization
 	exp        [256]float64 // see exponentials
 }
@@ -70,7 +71,9 @@ type block struct {
 	stride  int
 	pad     Padding
 	zero    int8 // stands for padding
-	step    int  // output rows made in one pass
+	step    int  // channels expanded and convolved in one go
+	stem    bool // block 0: its input comes row by row from the first convolution
+	whole   bool // all rows are made in one pass
 }
 
 // New checks that the network is a MobileNetV2 and prepares it to be run. It

@@ -24,11 +24,10 @@ func BenchmarkPointwise(b *testing.B) {
 		forEachSet(b, name, func(b *testing.B, s *Set) {
 			rng := newRand(1)
 			l := s.NewPointwise(randomConv(rng, shape.in, shape.out, shape.in))
-			src := randomInt8s(rng, shape.pixels*l.In)
-			dst := [][]int8{make([]int8, shape.pixels*l.Out)}
-			scratch := NewScratch(l.In)
+			src, dst := newPixels(l.In, shape.pixels), newPixels(l.Out, shape.pixels)
+			scratch := NewScratch(l.In, 0)
 			for b.Loop() {
-				s.Pointwise(dst, src, l, scratch)
+				s.Pointwise(dst, src, shape.pixels, l, 0, l.Out, scratch)
 			}
 			reportMACs(b, shape.pixels*shape.in*shape.out)
 		})
@@ -44,15 +43,17 @@ func BenchmarkDepthwise(b *testing.B) {
 			rng := newRand(2)
 			c := randomConv(rng, shape.channels, shape.channels, 9)
 			l := s.NewDepthwise(c)
-			rows := make([][]int8, 3)
-			for i := range rows {
-				rows[i] = randomInt8s(rng, (shape.width*shape.stride+2)*l.Out)
+			src, dst := make([]Pixels, 5-shape.stride), make([]Pixels, 3-shape.stride)
+			for i := range src {
+				src[i] = newPixels(l.Out, shape.width*shape.stride+2)
 			}
-			dst := make([]int8, shape.width*l.Out)
+			for i := range dst {
+				dst[i] = newPixels(l.Out, shape.width)
+			}
 			for b.Loop() {
-				s.Depthwise(dst, rows, l, shape.stride)
+				s.Depthwise(dst, src, shape.width, l, shape.stride, 0, l.Out)
 			}
-			reportMACs(b, shape.width*shape.channels*9)
+			reportMACs(b, len(dst)*shape.width*shape.channels*9)
 		})
 	}
 }
@@ -63,26 +64,36 @@ func BenchmarkFirst(b *testing.B) {
 		l := s.NewFirst(randomConv(rng, 3, 32, 27))
 		var rows [3][]int8
 		for i := range rows {
-			rows[i] = randomInt8s(rng, 225*3)
+			rows[i] = make([]int8, 6*112+FirstSlack)
 		}
-		dst := make([]int8, 112*l.Out)
-		scratch := NewScratch(27)
+		dst := newPixels(l.Out, 112)
+		scratch := NewScratch(3, 112)
 		for b.Loop() {
-			s.First(dst, &rows, l, scratch)
+			s.First(dst, &rows, 112, l, scratch)
 		}
 		reportMACs(b, 112*32*27)
 	})
 }
 
 func BenchmarkAdd(b *testing.B) {
-	forEachSet(b, "56x24", func(b *testing.B, s *Set) {
-		rng := newRand(4)
-		x, y := randomInt8s(rng, 56*24), randomInt8s(rng, 56*24)
+	forEachSet(b, "56x32", func(b *testing.B, s *Set) {
+		x, y := make([]int8, 56*32), make([]int8, 56*32)
 		a := NewAdd(Quantization{0.1, 3}, Quantization{0.2, -4}, Quantization{0.21, 5}, -128, 127)
 		for b.Loop() {
 			s.Add(y, x, y, a)
 		}
-		b.SetBytes(56 * 24)
+		b.SetBytes(56 * 32)
+	})
+}
+
+func BenchmarkMean(b *testing.B) {
+	forEachSet(b, "49x1280", func(b *testing.B, s *Set) {
+		src, dst := newPixels(1280, 49), make([]int8, 1280)
+		m := NewMean(Quantization{0.02, -128}, Quantization{0.01, -128}, 49)
+		for b.Loop() {
+			s.Mean(dst, src, 49, m)
+		}
+		b.SetBytes(49 * 1280)
 	})
 }
 

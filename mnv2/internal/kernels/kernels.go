@@ -1,14 +1,14 @@
 // Package kernels is the int8 arithmetic of a MobileNetV2: each function takes
-// rows or pixels of int8 activations, channels innermost (NHWC), and layers
-// packed beforehand, and writes int8 activations. A Set is one complete
-// implementation; the portable one, in plain Go, defines the results and every
-// other equals it bit for bit. The numbers are those of TensorFlow Lite's
-// 8-bit quantization specification, rounded as XNNPACK rounds them.
+// pixels of int8 activations and a layer packed beforehand, and writes pixels.
+// A Set is one complete implementation; the portable one, in plain Go, defines
+// the results and every other equals it bit for bit. The numbers are those of
+// TensorFlow Lite's 8-bit quantization specification, rounded as XNNPACK rounds
+// them.
 //
-// Channels of all tensors are padded to a multiple of Set.Align, so that no
-// kernel has a remainder in channels; the padding's weights are zero. Pixels
-// outside the image are written out by the caller as the zero point, so that
-// no kernel has borders.
+// Activations lie in groups of 16 channels, see Pixels. Channels that fill the
+// last group up may hold anything and come out as anything: their weights are
+// zero. Pixels outside the image are written out by the caller as the zero
+// point, so that no kernel has borders.
 package kernels
 
 import (
@@ -16,33 +16,59 @@ import (
 	"strings"
 )
 
+// Group is how many channels lie side by side.
+const Group = 16
+
+// Pixels are pixels in memory: channel c of pixel p is
+//
+//	Data[c/Group*Stride + p*Group + c%Group]
+//
+// so that a group's pixels follow one another, and what reads a few channels
+// of many pixels reads memory from one end to the other. A kernel's Pixels
+// begin with the first channel and the first pixel that it works on.
+type Pixels struct {
+	Data   []int8
+	Stride int // from a group of channels to the next
+}
+
+// At gives the pixels from channel on, a multiple of Group, and from pixel on.
+func (p Pixels) At(channel, pixel int) Pixels {
+	return Pixels{p.Data[channel/Group*p.Stride+pixel*Group:], p.Stride}
+}
+
+// Pad rounds a number of channels up to whole groups.
+func Pad(channels int) int { return (channels + Group - 1) / Group * Group }
+
 // A Set is a table of kernels that work together: layers packed by one set are
 // for its kernels only.
+//
+// Those that take from and to make the output channels from from up to to only.
+// Both are multiples of Step, but to may be the layer's last channel, Out.
 type Set struct {
-	Name  string
-	Align int // a power of two, at least 4
-	Pass  int // output pixels that one call should get where rows allow it
+	Name string
+	Flip int8 // a value q is stored as q ^ Flip: 0, or -128 where that suits the instructions
+	In   int  // the input channels of a layer are padded to a multiple of this
+	Out  int  // and the output channels to a multiple of this
+	Step int  // output channels that are made in one go, a multiple of Group and of Out
 
-	// First is the 3x3 stride-2 convolution on 3 channels. It makes the row
-	// dst from three rows of 3-byte pixels that include the padding.
-	First func(dst []int8, rows *[3][]int8, l *Layer, s *Scratch)
+	// First is the 3x3 stride-2 convolution on 3 channels. It makes n pixels
+	// from three rows of 3-byte pixels that include the padding. Each row has
+	// at least 6*n + FirstSlack bytes, the last of which do not matter.
+	First func(dst Pixels, rows *[3][]int8, n int, l *Layer, s *Scratch)
 
-	// Pointwise is the 1x1 convolution of the pixels in src. The results
-	// follow one another through the rows of dst, which may lie apart.
-	Pointwise func(dst [][]int8, src []int8, l *Layer, s *Scratch)
+	// Pointwise is the 1x1 convolution of n pixels.
+	Pointwise func(dst, src Pixels, n int, l *Layer, from, to int, s *Scratch)
 
-	// Depthwise is the 3x3 depthwise convolution. From 3 + (n-1)*stride rows
-	// that include the padding it makes n rows, one after the other in dst.
-	Depthwise func(dst []int8, rows [][]int8, l *Layer, stride int)
+	// Depthwise is the 3x3 depthwise convolution: n pixels of each row of dst,
+	// one or, with stride 1, two, from 2 + len(dst) rows of src that include
+	// the padding. All of src have one Stride, and so have all of dst.
+	Depthwise func(dst, src []Pixels, n int, l *Layer, stride, from, to int)
 
-	// Add is the residual addition, element by element; dst may be x or y.
+	// Add is the residual addition, byte by byte; dst may be x or y.
 	Add func(dst, x, y []int8, a *Add)
 
-	// Mean averages each channel of src over its pixels into dst.
-	Mean func(dst, src []int8, m *Mean)
-
-	// Quantize looks each byte of src up.
-	Quantize func(dst []int8, src []byte, table *[256]int8)
+	// Mean averages each of len(dst) channels, whole groups, over n pixels.
+	Mean func(dst []int8, src Pixels, n int, m *Mean)
 
 	// These order the weights, whose channels are padded by now.
 	packFirst     func(l *Layer, weights []int8) // from out, tap, in
@@ -50,8 +76,12 @@ type Set struct {
 	packDepthwise func(l *Layer, weights []int8) // from tap, channel
 }
 
+// FirstSlack is how many bytes the rows of a First go on after 6*n: the last
+// window's, and what a kernel reads with them.
+const FirstSlack = 16
+
 // sets are the kernels that this CPU runs, fastest first.
-var sets = []*Set{&portable}
+var sets = append(assembly(), &portable)
 
 // Select returns the set of that name, or the fastest one for "".
 func Select(name string) (*Set, error) {
@@ -72,17 +102,17 @@ func Names() []string {
 	return names
 }
 
-// Pad rounds a number of channels up to a multiple of Align.
-func (s *Set) Pad(channels int) int {
-	return (channels + s.Align - 1) &^ (s.Align - 1)
-}
-
 // Scratch is what the kernels of one goroutine need to work in.
 type Scratch struct {
-	pixels []int64 // of the portable kernels: see lanes
+	packed []int64 // of the portable kernels: see lanes
+	window []int8  // of First: the 27 inputs of each pixel, padded to two groups
 }
 
-// NewScratch makes scratch memory for layers of up to that many input channels.
-func NewScratch(in int) *Scratch {
-	return &Scratch{pixels: make([]int64, max(in, 27))}
+// NewScratch makes scratch memory for layers of up to that many input
+// channels, and First of up to that many pixels.
+func NewScratch(in, pixels int) *Scratch {
+	return &Scratch{
+		packed: make([]int64, max(Pad(in), 2*Group)),
+		window: make([]int8, 2*Group*pixels),
+	}
 }

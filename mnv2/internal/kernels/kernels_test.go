@@ -14,107 +14,133 @@ import (
 func TestFirst(t *testing.T) {
 	forEachSet(t, "", func(t *testing.T, s *Set) {
 		rng := newRand(1)
-		for width := 1; width <= 20; width++ {
+		m := newMemory(t)
+		for width := 1; width <= 36; width++ {
 			c := randomConv(rng, 3, 1+rng.IntN(40), 27)
 			rows := [3][]int8{}
 			for i := range rows {
-				rows[i] = randomInt8s(rng, (2*width+1+rng.IntN(2))*3)
+				rows[i] = m.random(rng, 6*width+FirstSlack)
 			}
 			l := s.NewFirst(c)
-			got := make([]int8, width*l.Out)
-			s.First(got, &rows, l, NewScratch(3))
+			got := m.pixels(rng, l.Out, width)
+			s.First(got, &rows, width, l, NewScratch(3, width))
 			for x := range width {
 				for o := range c.Out {
 					var acc int32
 					for i := range 27 {
-						acc += c.product(rows[i/9][6*x+i%9], c.Weights[27*o+i])
+						acc += c.product(rows[i/9][6*x+i%9]^s.Flip, c.Weights[27*o+i])
 					}
-					mustEqual(t, got[x*l.Out+o], c.requantize(acc, o), "width %d: pixel %d, channel %d", width, x, o)
+					mustEqual(t, got.value(s, o, x), c.requantize(acc, o), "width %d: pixel %d, channel %d", width, x, o)
 				}
 			}
+			m.free()
 		}
 	})
 }
 
 func TestPointwise(t *testing.T) {
-	test := func(t *testing.T, s *Set, rng *rand.Rand, c *Conv, pixels, rows int) {
+	test := func(t *testing.T, s *Set, rng *rand.Rand, c *Conv, n int) {
 		l := s.NewPointwise(c)
-		src := randomInt8s(rng, rows*pixels*l.In) // what the channels' padding holds must not matter
+		m := newMemory(t)
+		defer m.free()
+		src := m.pixels(rng, l.In, n) // what the channels' padding holds must not matter
 		if rng.IntN(4) == 0 {
-			for i := range src {
-				src[i] = -128
+			for i := range src.Data {
+				src.Data[i] = -128 ^ s.Flip
 			}
 		}
-		dst := make([][]int8, rows)
-		for i := range dst {
-			dst[i] = make([]int8, pixels*l.Out)
-		}
-		s.Pointwise(dst, src, l, NewScratch(c.In+s.Align))
-		for p := range rows * pixels {
-			for o := range c.Out {
+		from := rng.IntN((l.Out+s.Step-1)/s.Step) * s.Step
+		to := min(from+(1+rng.IntN(3))*s.Step, l.Out)
+		dst := m.pixels(rng, to-from, n)
+		before := dst.clone()
+		s.Pointwise(dst, src, n, l, from, to, NewScratch(c.In, n))
+		for p := range n {
+			for o := from; o < min(to, c.Out); o++ {
 				var acc int32
 				for i := range c.In {
-					acc += c.product(src[p*l.In+i], c.Weights[o*c.In+i])
+					acc += c.product(src.value(s, i, p), c.Weights[o*c.In+i])
 				}
-				mustEqual(t, dst[p/pixels][p%pixels*l.Out+o], c.requantize(acc, o),
-					"%d rows of %d pixels, %d to %d channels: pixel %d, channel %d", rows, pixels, c.In, c.Out, p, o)
+				mustEqual(t, dst.value(s, o-from, p), c.requantize(acc, o),
+					"%d pixels, %d to %d channels, %d to %d: pixel %d, channel %d", n, c.In, c.Out, from, to, p, o)
 			}
 		}
+		dst.mustKeep(t, before, n)
 	}
 	forEachSet(t, "", func(t *testing.T, s *Set) {
 		rng := newRand(2)
-		for pixels := 1; pixels <= 30; pixels++ {
+		for n := 1; n <= 40; n++ {
 			for range 4 {
 				in, out := 1+rng.IntN(100), 1+rng.IntN(150)
-				test(t, s, rng, randomConv(rng, in, out, in), pixels, 1+rng.IntN(3))
+				test(t, s, rng, randomConv(rng, in, out, in), n)
 			}
 		}
+		for in := 1; in <= 40; in++ {
+			test(t, s, rng, randomConv(rng, in, 40, in), 1+rng.IntN(9))
+		}
+		for out := 1; out <= 3*s.Step+Group; out += 1 + out/8 {
+			test(t, s, rng, randomConv(rng, 5, out, 5), 1+rng.IntN(9))
+		}
 		for _, in := range []int{63, 64, 65, 144, 320, 960, 1792} {
-			test(t, s, rng, randomConv(rng, in, 21, in), 7, 2)
+			test(t, s, rng, randomConv(rng, in, 21, in), 15)
 			// The largest sums there are.
 			for _, w := range []int8{-128, 127} {
 				c := randomConv(rng, in, 21, in)
 				for i := range c.Weights {
 					c.Weights[i] = w
 				}
-				test(t, s, rng, c, 7, 2)
+				test(t, s, rng, c, 15)
 			}
 		}
+		test(t, s, rng, randomConv(rng, 1280, 1000, 1280), 1)
 	})
 }
 
 func TestDepthwise(t *testing.T) {
 	forEachSet(t, "", func(t *testing.T, s *Set) {
 		rng := newRand(3)
-		for width := 1; width <= 20; width++ {
-			for stride := 1; stride <= 2; stride++ {
-				c := randomConv(rng, 1, 1+rng.IntN(200), 9)
-				c.In = c.Out
-				if rng.IntN(4) == 0 {
-					for i := range c.Weights {
-						c.Weights[i] = -128
-					}
-				}
-				l := s.NewDepthwise(c)
-				n := 1 + rng.IntN(4)
-				rows := make([][]int8, 3+(n-1)*stride)
-				for i := range rows {
-					rows[i] = randomInt8s(rng, ((width-1)*stride+3+rng.IntN(2))*l.In)
-				}
-				got := make([]int8, n*width*l.Out)
-				s.Depthwise(got, rows, l, stride)
-				for p := range n * width {
-					for o := range c.Out {
-						var acc int32
-						for i := range 9 {
-							x := rows[p/width*stride+i/3][(p%width*stride+i%3)*l.In+o]
-							acc += c.product(x, c.Weights[i*c.Out+o])
-						}
-						mustEqual(t, got[p*l.Out+o], c.requantize(acc, o),
-							"%d rows of %d pixels, stride %d: pixel %d, channel %d", n, width, stride, p, o)
-					}
+		for i := range 240 {
+			n := 1 + i/6
+			stride := 1 + i%2
+			rows := 1
+			if stride == 1 {
+				rows += rng.IntN(2)
+			}
+			c := randomConv(rng, 1, 1+rng.IntN(200), 9)
+			c.In = c.Out
+			if rng.IntN(4) == 0 {
+				for i := range c.Weights {
+					c.Weights[i] = -128
 				}
 			}
+			l := s.NewDepthwise(c)
+			from := rng.IntN((l.Out+s.Step-1)/s.Step) * s.Step
+			to := min(from+(1+rng.IntN(3))*s.Step, l.Out)
+			m := newMemory(t)
+			var src, dst, before []Pixels
+			gap, gapOut := rng.IntN(9), rng.IntN(9)
+			for range rows + 2 {
+				src = append(src, m.strided(rng, to-from, (n-1)*stride+3, gap))
+			}
+			for range rows {
+				dst = append(dst, m.strided(rng, to-from, n, gapOut))
+				before = append(before, dst[len(dst)-1].clone())
+			}
+			s.Depthwise(dst, src, n, l, stride, from, to)
+			for y := range rows {
+				for x := range n {
+					for o := from; o < min(to, c.Out); o++ {
+						var acc int32
+						for i := range 9 {
+							acc += c.product(src[y+i/3].value(s, o-from, x*stride+i%3), c.Weights[i*c.Out+o])
+						}
+						mustEqual(t, dst[y].value(s, o-from, x), c.requantize(acc, o),
+							"%d rows of %d pixels, stride %d, channels %d to %d of %d: row %d, pixel %d, channel %d",
+							rows, n, stride, from, to, c.Out, y, x, o)
+					}
+				}
+				dst[y].mustKeep(t, before[y], n)
+			}
+			m.free()
 		}
 	})
 }
@@ -157,14 +183,19 @@ func TestAdd(t *testing.T) {
 			s.Add(got, x, got, a) // in place
 			step := 1 + rng.IntN(37)
 			for j := 0; j < len(x); j += step {
-				mustEqual(t, got[j], want(x[j], y[j]), "%v + %v = %v: %d + %d", qx, qy, qo, x[j], y[j])
+				x, y := x[j]^s.Flip, y[j]^s.Flip
+				mustEqual(t, got[j]^s.Flip, want(x, y), "%v + %v = %v: %d + %d", qx, qy, qo, x, y)
 			}
-			n := rng.IntN(100)
-			odd := make([]int8, n)
-			s.Add(odd, x[300:], y[300:], a)
+			n := 1 + rng.IntN(200)
+			m := newMemory(t)
+			odd, oddX, oddY := m.random(rng, n), m.take(n), m.take(n)
+			copy(oddX, x[300:])
+			copy(oddY, y[300:])
+			s.Add(odd, oddX, oddY, a)
 			for j := range odd {
 				mustEqual(t, odd[j], got[300+j], "%d values: value %d", n, j)
 			}
+			m.free()
 		}
 	})
 }
@@ -172,39 +203,22 @@ func TestAdd(t *testing.T) {
 func TestMean(t *testing.T) {
 	forEachSet(t, "", func(t *testing.T, s *Set) {
 		rng := newRand(5)
-		for size := 1; size <= 9; size++ {
-			channels := s.Pad(1 + rng.IntN(100))
+		for n := 1; n <= 100; n++ {
+			m := newMemory(t)
 			in := Quantization{0.0235, int32(rng.IntN(256) - 128)}
 			out := Quantization{0.003 + 0.03*rng.Float32(), int32(rng.IntN(256) - 128)}
-			src := randomInt8s(rng, size*size*channels)
-			dst := make([]int8, channels)
-			s.Mean(dst, src, NewMean(in, out, size*size))
-			for c := range channels {
+			dst := m.take(Pad(1 + rng.IntN(100)))
+			src := m.pixels(rng, len(dst), n)
+			s.Mean(dst, src, n, NewMean(in, out, n))
+			for c := range dst {
 				var acc int32
-				for p := range size * size {
-					acc += int32(src[p*channels+c]) - in.Zero
+				for p := range n {
+					acc += int32(src.value(s, c, p)) - in.Zero
 				}
-				m := in.Scale / (out.Scale * float32(size*size))
-				mustEqual(t, dst[c], requantize(acc, m, out.Zero, -128, 127), "%d pixels: channel %d", size*size, c)
+				m := in.Scale / (out.Scale * float32(n))
+				mustEqual(t, dst[c]^s.Flip, requantize(acc, m, out.Zero, -128, 127), "%d pixels: channel %d", n, c)
 			}
-		}
-	})
-}
-
-func TestQuantize(t *testing.T) {
-	forEachSet(t, "", func(t *testing.T, s *Set) {
-		rng := newRand(6)
-		table := [256]int8(randomInt8s(rng, 256))
-		for n := range 100 {
-			src := make([]byte, n)
-			for i := range src {
-				src[i] = byte(rng.Uint32())
-			}
-			dst := make([]int8, n)
-			s.Quantize(dst, src, &table)
-			for i, p := range src {
-				mustEqual(t, dst[i], table[p], "%d bytes: byte %d", n, i)
-			}
+			m.free()
 		}
 	})
 }
@@ -252,9 +266,13 @@ func TestRequantize(t *testing.T) {
 		}
 		forEachSet(t, fmt.Sprintf("%+v", c), func(t *testing.T, s *Set) {
 			l := s.NewPointwise(conv)
-			dst := make([]int8, l.Out)
-			s.Pointwise([][]int8{dst}, make([]int8, l.In), l, NewScratch(l.In))
-			mustEqual(t, dst[0], c.want, "%+v", c)
+			for n := 1; n <= 20; n++ {
+				dst, src := newPixels(Group, n), newPixels(Group, n)
+				s.Pointwise(dst, src, n, l, 0, l.Out, NewScratch(l.In, 0))
+				for p := range n {
+					mustEqual(t, dst.value(s, 0, p), c.want, "%+v, pixel %d of %d", c, p, n)
+				}
+			}
 		})
 	}
 }
@@ -311,14 +329,6 @@ func forEachSet[T runner[T]](t T, name string, f func(T, *Set)) {
 	for _, s := range sets {
 		t.Run(name+s.Name, func(t T) { f(t, s) })
 	}
-}
-
-func randomInt8s(rng *rand.Rand, n int) []int8 {
-	s := make([]int8, n)
-	for i := range s {
-		s[i] = int8(rng.Uint32())
-	}
-	return s
 }
 
 // randomConv has taps weights for each output, results that fill the range and

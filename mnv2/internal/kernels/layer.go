@@ -26,7 +26,7 @@ type Conv struct {
 //
 // where rint rounds halves to even and int32 sums wrap.
 type Layer struct {
-	In, Out    int       // channels, padded
+	In, Out    int       // channels, padded to multiples of the set's
 	Weights    [][4]int8 // in the order the kernel reads them
 	Bias       []int32   // the input's zero point is folded in
 	Multiplier []float32 // input scale * weight scale / output scale
@@ -43,7 +43,7 @@ func Multiplier(input, weight, output float32) float32 {
 
 // NewFirst packs a 3x3 convolution on three channels.
 func (s *Set) NewFirst(c *Conv) *Layer {
-	l := s.newLayer(c, 3, s.Pad(c.Out))
+	l := newLayer(c, 3, roundUp(c.Out, s.Out))
 	weights := make([]int8, l.Out*27)
 	copy(weights, c.Weights)
 	l.fold(c, weights, func(o, i int) int { return o*27 + i }, 27)
@@ -53,7 +53,7 @@ func (s *Set) NewFirst(c *Conv) *Layer {
 
 // NewPointwise packs a 1x1 convolution.
 func (s *Set) NewPointwise(c *Conv) *Layer {
-	l := s.newLayer(c, s.Pad(c.In), s.Pad(c.Out))
+	l := newLayer(c, roundUp(c.In, s.In), roundUp(c.Out, s.Out))
 	weights := make([]int8, l.Out*l.In)
 	for o := range c.Out {
 		copy(weights[o*l.In:], c.Weights[o*c.In:(o+1)*c.In])
@@ -63,9 +63,9 @@ func (s *Set) NewPointwise(c *Conv) *Layer {
 	return l
 }
 
-// NewDepthwise packs a 3x3 depthwise convolution.
+// NewDepthwise packs a 3x3 depthwise convolution, padded to whole groups.
 func (s *Set) NewDepthwise(c *Conv) *Layer {
-	l := s.newLayer(c, s.Pad(c.In), s.Pad(c.Out))
+	l := newLayer(c, Pad(c.In), Pad(c.Out))
 	weights := make([]int8, l.Out*9)
 	for t := range 9 {
 		copy(weights[t*l.Out:], c.Weights[t*c.Out:(t+1)*c.Out])
@@ -75,9 +75,11 @@ func (s *Set) NewDepthwise(c *Conv) *Layer {
 	return l
 }
 
+func roundUp(n, multiple int) int { return (n + multiple - 1) / multiple * multiple }
+
 // newLayer makes the layer but for its weights. Padded channels have bias and
 // multiplier 0, and so come out as the output's zero point, clamped.
-func (s *Set) newLayer(c *Conv, in, out int) *Layer {
+func newLayer(c *Conv, in, out int) *Layer {
 	l := &Layer{
 		In: in, Out: out,
 		Bias:       make([]int32, out),

@@ -6,16 +6,16 @@ import "math"
 //
 // It multiplies three pixels by a weight at once: see lanes.
 var portable = Set{
-	Name:  "portable",
-	Align: 4,
-	Pass:  48,
+	Name: "portable",
+	In:   1,
+	Out:  Group,
+	Step: 12 * Group,
 
 	First:     portableFirst,
 	Pointwise: portablePointwise,
 	Depthwise: portableDepthwise,
 	Add:       portableAdd,
 	Mean:      portableMean,
-	Quantize:  portableQuantize,
 
 	packFirst:     portablePackFirst,
 	packPointwise: portablePackPointwise,
@@ -57,20 +57,14 @@ func portableAdd(dst, x, y []int8, a *Add) {
 	}
 }
 
-func portableMean(dst, src []int8, m *Mean) {
+func portableMean(dst []int8, src Pixels, n int, m *Mean) {
 	r := newRequantizer(m.Zero, -128, 127)
 	for c := range dst {
 		sum := m.Bias
-		for i := c; i < len(src); i += len(dst) {
-			sum += int32(src[i])
+		pixels := src.Data[c/Group*src.Stride:][:n*Group]
+		for i := c % Group; i < len(pixels); i += Group {
+			sum += int32(pixels[i])
 		}
 		dst[c] = r.requantize(sum, m.Multiplier)
-	}
-}
-
-func portableQuantize(dst []int8, src []byte, table *[256]int8) {
-	dst = dst[:len(src)]
-	for i, p := range src {
-		dst[i] = table[p]
 	}
 }

@@ -58,129 +58,103 @@ func chunkFits(weights []int8, in, chunk int) bool {
 	return true
 }
 
-func portablePointwise(dst [][]int8, src []int8, l *Layer, s *Scratch) {
-	x := s.pixels[:l.In]
-	var t tile
-	row, at := 0, 0
-	for len(src) > 0 {
-		n := min(3, len(src)/l.In)
-		pack(x, src, n)
-		src = src[n*l.In:]
-		for i := range n {
-			if at == len(dst[row]) {
-				row, at = row+1, 0
-			}
-			t.out[i] = dst[row][at : at+l.Out]
-			at += l.Out
-		}
-		t.run(x, n, l, l.chunk)
+func portablePointwise(dst, src Pixels, n int, l *Layer, from, to int, s *Scratch) {
+	x := s.packed[:l.In]
+	for p := 0; p < n; p += 3 {
+		pixels := min(3, n-p)
+		pack(x, src, p, pixels)
+		portableChannels(dst.At(0, p), pixels, x, l, l.chunk, from, to)
 	}
 }
 
-func portableFirst(dst []int8, rows *[3][]int8, l *Layer, s *Scratch) {
-	x := s.pixels[:27]
-	var t tile
-	for p := 0; len(dst) > 0; p += 3 {
-		n := min(3, len(dst)/l.Out)
+func portableFirst(dst Pixels, rows *[3][]int8, n int, l *Layer, s *Scratch) {
+	x := s.packed[:27]
+	for p := 0; p < n; p += 3 {
+		pixels := min(3, n-p)
 		for y, row := range rows {
 			row = row[6*p:]
-			row = row[:6*n+3] // n windows of 9 bytes, 6 apart
+			row = row[:6*pixels+3] // windows of 9 bytes, 6 apart
 			for i := range 9 {
 				v := int64(row[i])
-				if n > 1 {
+				if pixels > 1 {
 					v += int64(row[6+i]) << laneBits
 				}
-				if n > 2 {
+				if pixels > 2 {
 					v += int64(row[12+i]) << (2 * laneBits)
 				}
 				x[9*y+i] = v
 			}
 		}
-		for i := range n {
-			t.out[i] = dst[i*l.Out : (i+1)*l.Out]
-		}
-		dst = dst[n*l.Out:]
-		t.run(x, n, l, 27)
+		portableChannels(dst.At(0, p), pixels, x, l, 27, 0, l.Out)
 	}
 }
 
-// pack packs up to three pixels of len(x) channels.
-func pack(x []int64, src []int8, n int) {
-	in := len(x)
-	x0 := src[:in]
-	switch n {
-	case 1:
-		for k := range x {
-			x[k] = int64(x0[k])
-		}
-	case 2:
-		x1 := src[in:][:in]
-		for k := range x {
-			x[k] = int64(x0[k]) + int64(x1[k])<<laneBits
-		}
-	case 3:
-		x1, x2 := src[in:][:in], src[2*in:][:in]
-		for k := range x {
-			x[k] = int64(x0[k]) + int64(x1[k])<<laneBits + int64(x2[k])<<(2*laneBits)
-		}
-	}
-}
-
-// block is how many output channels are summed before they are requantized.
-const block = 64
-
-// A tile is up to three pixels of output.
-type tile struct {
-	out    [3][]int8
-	packed [block]int64
-	sums   [3][block]int32
-}
-
-// run makes all output channels of n packed pixels, taking the sums apart
-// after every chunk inputs.
-func (t *tile) run(x []int64, n int, l *Layer, chunk int) {
-	r := newRequantizer(l.Zero, l.Min, l.Max)
-	for i := n; i < 3; i++ {
-		t.out[i] = t.out[0] // see finish
-	}
-	for o := 0; o < l.Out; o += block {
-		size := min(block, l.Out-o)
-		bias, m := l.Bias[o:o+size], l.Multiplier[o:o+size]
-		w := l.Weights[o/4*len(x):][:size/4*len(x)]
-		packed := t.packed[:size]
-		out0, out1, out2 := t.out[0][o:o+size], t.out[1][o:o+size], t.out[2][o:o+size]
-		if chunk >= len(x) {
-			t.dot(x, w, len(x), packed)
-			r.finish(out0, out1, out2, packed, bias, m)
-			continue
-		}
-		sum0, sum1, sum2 := t.sums[0][:size], t.sums[1][:size], t.sums[2][:size]
-		copy(sum0, bias)
-		copy(sum1, bias)
-		copy(sum2, bias)
-		for k := 0; k < len(x); k += chunk {
-			t.dot(x[k:min(k+chunk, len(x))], w[k:], len(x), packed)
-			for i, a := range packed {
-				x0, x1, x2 := lanes(a)
-				sum0[i] += x0
-				sum1[i] += x1
-				sum2[i] += x2
+// pack packs n pixels, up to three, of len(x) channels, from pixel p on.
+func pack(x []int64, src Pixels, p, n int) {
+	for k := 0; k < len(x); k += Group {
+		x := x[k:min(k+Group, len(x))]
+		group := src.Data[k/Group*src.Stride+p*Group:][:n*Group]
+		x0 := (*[Group]int8)(group)
+		switch n {
+		case 1:
+			for k := range x {
+				x[k] = int64(x0[k])
+			}
+		case 2:
+			x1 := (*[Group]int8)(group[Group:])
+			for k := range x {
+				x[k] = int64(x0[k]) + int64(x1[k])<<laneBits
+			}
+		case 3:
+			x1, x2 := (*[Group]int8)(group[Group:]), (*[Group]int8)(group[2*Group:])
+			for k := range x {
+				x[k] = int64(x0[k]) + int64(x1[k])<<laneBits + int64(x2[k])<<(2*laneBits)
 			}
 		}
-		for i := range packed {
-			out2[i] = r.requantize(sum2[i], m[i])
-			out1[i] = r.requantize(sum1[i], m[i])
-			out0[i] = r.requantize(sum0[i], m[i])
+	}
+}
+
+// portableChannels makes output channels from up to to of n packed pixels,
+// taking the sums apart after every chunk inputs.
+func portableChannels(dst Pixels, n int, x []int64, l *Layer, chunk, from, to int) {
+	r := newRequantizer(l.Zero, l.Min, l.Max)
+	for o := from; o < to; o += Group {
+		var out [3]*[Group]int8
+		group := dst.At(o-from, 0).Data[:n*Group]
+		for i := range out {
+			out[i] = (*[Group]int8)(group[min(i, n-1)*Group:])
+		}
+		bias, m := (*[Group]int32)(l.Bias[o:]), (*[Group]float32)(l.Multiplier[o:])
+		w := l.Weights[o/4*len(x):][:Group/4*len(x)]
+		var packed [Group]int64
+		if chunk >= len(x) {
+			dot(&packed, x, w, len(x))
+			r.finish(&out, &packed, bias, m, n)
+			continue
+		}
+		sums := [3][Group]int32{*bias, *bias, *bias}
+		for k := 0; k < len(x); k += chunk {
+			dot(&packed, x[k:min(k+chunk, len(x))], w[k:], len(x))
+			for i, a := range packed {
+				x0, x1, x2 := lanes(a)
+				sums[0][i] += x0
+				sums[1][i] += x1
+				sums[2][i] += x2
+			}
+		}
+		for i := range n {
+			for c := range out[i] {
+				out[i][c] = r.requantize(sums[i][c], m[c])
+			}
 		}
 	}
 }
 
-// dot writes the sums of len(packed) outputs, whose weights for four of them
-// lie in apart.
-func (t *tile) dot(x []int64, weights [][4]int8, in int, packed []int64) {
-	for o := 0; o < len(packed); o += 4 {
-		p := (*[4]int64)(packed[o:])
-		p[0], p[1], p[2], p[3] = dot3x4(x, weights[o/4*in:][:len(x)])
+// dot makes the sums of a group of outputs, whose weights for four of them lie
+// in apart.
+func dot(sums *[Group]int64, x []int64, weights [][4]int8, in int) {
+	for o := 0; o < Group; o += 4 {
+		sums[o], sums[o+1], sums[o+2], sums[o+3] = dot3x4(x, weights[o/4*in:][:len(x)])
 	}
 }
 
@@ -201,13 +175,16 @@ func dot3x4(x []int64, weights [][4]int8) (a0, a1, a2, a3 int64) {
 	return
 }
 
-// finish requantizes packed sums into the outputs of three pixels. Of fewer,
-// those that are not there stand for pixel 0, and so are written before it.
-func (r requantizer) finish(out0, out1, out2 []int8, packed []int64, bias []int32, m []float32) {
-	n := len(packed)
-	out0, out1, out2 = out0[:n], out1[:n], out2[:n]
-	bias, m = bias[:n], m[:n]
-	for i, a := range packed {
+// finish requantizes packed sums into the outputs of n pixels.
+func (r requantizer) finish(out *[3]*[Group]int8, sums *[Group]int64, bias *[Group]int32, m *[Group]float32, n int) {
+	out0, out1, out2 := out[0], out[1], out[2]
+	if n < 3 { // those that are not there are written before pixel 0, in its place
+		out2 = out0
+	}
+	if n < 2 {
+		out1 = out0
+	}
+	for i, a := range sums {
 		x0, x1, x2 := lanes(a)
 		out2[i] = r.requantize(bias[i]+x2, m[i])
 		out1[i] = r.requantize(bias[i]+x1, m[i])

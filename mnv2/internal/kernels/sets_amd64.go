@@ -1,0 +1,8 @@
+//go:build !purego
+
+package kernels
+
+// assembly lists the sets in assembly that this CPU runs, fastest first.
+func assembly() (s []*Set) {
+	return s
+}
