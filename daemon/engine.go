@@ -29,10 +29,13 @@ func newEngine(m *model) *engine {
 // replaced since.
 var errOtherModel = errors.New("the model was replaced")
 
+// batch is how many pictures of a frame run together in one turn. More would
+// save little, and keep the other cameras waiting, and a stop.
+const batch = 4
+
 // classify runs a frame's pictures and stores each region's scores, of
 // several tiles the best, in scores. It returns the time the network took.
-// Each picture waits for a turn of its own: a camera with many regions must
-// not keep the others waiting, nor a stop.
+// Each batch of pictures waits for a turn of its own.
 func (e *engine) classify(ctx context.Context, m *model, f *capture.Frame, scores [][]float32) (took time.Duration, err error) {
 	for _, s := range scores {
 		clear(s)
@@ -41,17 +44,21 @@ func (e *engine) classify(ctx context.Context, m *model, f *capture.Frame, score
 		if p.Region >= len(scores) {
 			return 0, fmt.Errorf("a picture of region %d, but there are %d", p.Region, len(scores))
 		}
-		d, err := e.run(ctx, m, p.RGB, scores[p.Region])
+	}
+	for pictures := f.Pictures; len(pictures) > 0; {
+		n := min(batch, len(pictures))
+		d, err := e.run(ctx, m, pictures[:n], scores)
 		if err != nil {
 			return 0, err
 		}
 		took += d
+		pictures = pictures[n:]
 	}
 	return took, nil
 }
 
-// run classifies one picture, when it is its turn.
-func (e *engine) run(ctx context.Context, m *model, rgb []byte, best []float32) (time.Duration, error) {
+// run classifies a batch, when it is its turn.
+func (e *engine) run(ctx context.Context, m *model, pictures []capture.Picture, scores [][]float32) (time.Duration, error) {
 	select {
 	case <-ctx.Done():
 		return 0, ctx.Err()
@@ -65,10 +72,16 @@ func (e *engine) run(ctx context.Context, m *model, rgb []byte, best []float32) 
 		return 0, errOtherModel
 	}
 	start := time.Now()
-	if err := e.runner.Run(rgb); err != nil {
+	var rgb [batch][]byte
+	for i, p := range pictures {
+		rgb[i] = p.RGB
+	}
+	if err := e.runner.RunBatch(rgb[:len(pictures)]...); err != nil {
 		return 0, err
 	}
-	pipeline.BestOf(best, e.runner.Scores())
+	for i, p := range pictures {
+		pipeline.BestOf(scores[p.Region], e.runner.Result(i).Scores)
+	}
 	return time.Since(start), nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -111,6 +112,46 @@ func TestThreads(t *testing.T) {
 	})
 }
 
+// TestBatch has pictures run together give what each gives alone, in batches
+// that grow and shrink.
+func TestBatch(t *testing.T) {
+	for i, o := range shapes()[:8] {
+		t.Run(fmt.Sprintf("%+v", o), func(t *testing.T) {
+			t.Parallel()
+			n := randnet.New(uint64(i), o)
+			for _, kernel := range mnv2.Kernels() {
+				for _, threads := range []int{1, 3} {
+					_, r := newRunner(t, n, mnv2.Options{Threads: threads, Kernel: kernel})
+					var pictures [][]byte
+					var want []mnv2.Result
+					for i := range 5 {
+						pictures = append(pictures, randomRGB(uint64(i), n.Size))
+						if err := r.Run(pictures[i]); err != nil {
+							t.Fatal(err)
+						}
+						result := r.Result(0)
+						want = append(want, mnv2.Result{
+							Scores:    slices.Clone(result.Scores),
+							Logits:    slices.Clone(result.Logits),
+							Embedding: slices.Clone(result.Embedding),
+						})
+					}
+					for _, span := range [][2]int{{0, 2}, {0, 5}, {3, 5}, {1, 2}, {0, 0}} {
+						if err := r.RunBatch(pictures[span[0]:span[1]]...); err != nil {
+							t.Fatal(err)
+						}
+						for i := range span[1] - span[0] {
+							if !reflect.DeepEqual(r.Result(i), want[span[0]+i]) {
+								t.Fatalf("%s, %d threads: picture %d of batch %v: other results than alone", kernel, threads, i, span)
+							}
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
 // TestRunners has several goroutines share a model.
 func TestRunners(t *testing.T) {
 	n := randnet.New(1, randnet.Options{WidthMult: 0.1, Size: 64, Classes: 10})
@@ -152,6 +193,10 @@ func TestRunAllocatesNothing(t *testing.T) {
 			rgb := randomRGB(1, 32)
 			if got := testing.AllocsPerRun(10, func() { r.Run(rgb) }); got != 0 {
 				t.Errorf("%s, %d threads: %v allocations a run", kernel, threads, got)
+			}
+			batch := [][]byte{rgb, rgb, rgb}
+			if got := testing.AllocsPerRun(10, func() { r.RunBatch(batch...) }); got != 0 {
+				t.Errorf("%s, %d threads: %v allocations a batch", kernel, threads, got)
 			}
 		}
 	}
