@@ -26,7 +26,8 @@ import (
 // Options say how a network is run. The zero value is a good choice.
 type Options struct {
 	// Threads is how many goroutines share the work of one run; 0 means one
-	// for each CPU that Go may use.
+	// for each physical core, and where cores differ in speed (big.LITTLE) for
+	// each of the fast ones. Where they differ, threads stay on the fastest.
 	Threads int
 
 	// Kernel names the implementation of the arithmetic, one of Kernels. ""
@@ -44,6 +45,7 @@ type Model struct {
 	facts   Facts
 	set     *kernels.Set
 	threads int
+	on      *affinity // the cores that threads stay on; nil: any
 
 	pixels     *pixelTable
 	first      *kernels.Layer
@@ -91,11 +93,15 @@ func New(n *Network, o Options) (*Model, error) {
 		return nil, err
 	}
 	if o.Threads < 0 || o.Threads > maxThreads {
-		return nil, fmt.Errorf("%d threads: want 0 (one for each CPU) to %d", o.Threads, maxThreads)
+		return nil, fmt.Errorf("%d threads: want 0 (one for each core) to %d", o.Threads, maxThreads)
 	}
 	m := &Model{facts: n.facts(), set: set, threads: o.Threads}
+	cpus, big := machineCores()
 	if m.threads == 0 {
-		m.threads = min(runtime.GOMAXPROCS(0), maxThreads)
+		m.threads = min(big, runtime.GOMAXPROCS(0), maxThreads)
+	}
+	if big < len(cpus) {
+		m.on = onCPUs(cpus[:min(m.threads, len(cpus))])
 	}
 	m.pack(n)
 	return m, nil

@@ -51,7 +51,7 @@ func (m *Model) NewRunner() *Runner {
 		pixels: m.pixels,
 	}
 	r.grow(1)
-	r.team = newTeam(m.threads, r.share)
+	r.team = newTeam(m.threads, m.on, r.share)
 	return r
 }
 

@@ -18,16 +18,24 @@ type team struct {
 	resting bool            // in this stage there is nothing to do but go to sleep
 	working atomic.Int32    // how many of the others have not finished the stage
 	ended   sync.WaitGroup
+
+	// Where the members run, and where the caller ran before. nil: anywhere.
+	on     *affinity
+	before affinity
 }
 
-func newTeam(size int, share func(i int)) *team {
-	t := &team{share: share}
+func newTeam(size int, on *affinity, share func(i int)) *team {
+	t := &team{share: share, on: on}
 	for i := 1; i < size; i++ {
 		wake := make(chan struct{}, 1)
 		t.wake = append(t.wake, wake)
 		t.ended.Add(1)
 		go func() {
 			defer t.ended.Done()
+			if on != nil {
+				runtime.LockOSThread() // and the thread ends with this goroutine
+				on.apply()
+			}
 			var stage uint32
 			for range wake {
 				for resting := false; !resting; {
@@ -51,6 +59,11 @@ func (t *team) start() {
 	for _, wake := range t.wake {
 		wake <- struct{}{}
 	}
+	if t.on != nil {
+		runtime.LockOSThread()
+		t.before = current()
+		t.on.apply()
+	}
 }
 
 // work has every member do its share of a stage.
@@ -67,6 +80,10 @@ func (t *team) work() {
 func (t *team) rest() {
 	t.resting = true
 	t.work()
+	if t.on != nil {
+		t.before.apply()
+		runtime.UnlockOSThread()
+	}
 }
 
 // close ends the others, and waits for them.
