@@ -24,7 +24,7 @@ func (n *Network) facts() Facts {
 	f := Facts{WidthMult: n.widthMult(), Embedding: n.Last.Out, Size: n.Size}
 	size := n.Size
 	count := func(c *Conv) {
-		size = (size+c.Pad.Before+c.Pad.After-c.Kernel)/c.Stride + 1
+		size = c.outSize(size)
 		f.Parameters += int64(len(c.Weights))
 		f.MultiplyAdds += int64(len(c.Weights)) * int64(size*size)
 	}

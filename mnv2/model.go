@@ -43,6 +43,7 @@ func Kernels() []string { return kernels.Names() }
 // planned for a number of threads.
 type Model struct {
 	facts   Facts
+	parts   []Part
 	set     *kernels.Set
 	threads int
 	on      *affinity // the cores that threads stay on; nil: any
@@ -95,7 +96,7 @@ func New(n *Network, o Options) (*Model, error) {
 	if o.Threads < 0 || o.Threads > maxThreads {
 		return nil, fmt.Errorf("%d threads: want 0 (one for each core) to %d", o.Threads, maxThreads)
 	}
-	m := &Model{facts: n.facts(), set: set, threads: o.Threads}
+	m := &Model{facts: n.facts(), parts: n.parts(), set: set, threads: o.Threads}
 	cpus, big := machineCores()
 	if m.threads == 0 {
 		m.threads = min(big, runtime.GOMAXPROCS(0), maxThreads)

@@ -202,6 +202,28 @@ func TestRunAllocatesNothing(t *testing.T) {
 	}
 }
 
+// TestProfile has the parts' multiply-adds be the network's, and every part
+// have taken some time.
+func TestProfile(t *testing.T) {
+	for i, o := range shapes()[:4] {
+		m, r := newRunner(t, randnet.New(uint64(i), o), mnv2.Options{})
+		parts, err := r.Profile(randomRGB(1, o.Size))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var macs int64
+		for _, p := range parts {
+			macs += p.MultiplyAdds
+			if p.Time <= 0 || p.Shape == "" {
+				t.Errorf("%+v: no time or shape", p)
+			}
+		}
+		if want := m.Facts().MultiplyAdds; macs != want {
+			t.Errorf("%+v: %d multiply-adds: want %d", o, macs, want)
+		}
+	}
+}
+
 func TestOutputs(t *testing.T) {
 	n := randnet.New(5, randnet.Options{WidthMult: 0.35, Size: 32, Classes: 50})
 	_, r := newRunner(t, n, mnv2.Options{})

@@ -3,6 +3,7 @@ package mnv2
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"tarsier/mnv2/internal/kernels"
 )
@@ -29,6 +30,9 @@ type Runner struct {
 	picture  int
 	rgb      []byte
 	pictures int // in the batch
+
+	laps   []time.Duration // of the parts of a run; see Profile
+	lapped time.Time       // when the last one ended
 
 	closed bool
 }
@@ -108,6 +112,7 @@ func (r *Runner) RunBatch(pictures ...[]byte) error {
 		r.rgb = rgb
 		for b := range r.m.late {
 			r.runBlock(b, i)
+			r.lap()
 		}
 	}
 	r.rgb = nil
@@ -115,13 +120,16 @@ func (r *Runner) RunBatch(pictures ...[]byte) error {
 		for i := range pictures {
 			r.runBlock(b, i)
 		}
+		r.lap()
 	}
 	for i := range pictures {
 		r.picture = i
 		r.run(lastAndMean)
 	}
+	r.lap()
 	if r.m.classifier != nil {
 		r.run(classifier)
+		r.lap()
 	}
 	r.team.rest()
 	for i := range pictures {

@@ -70,6 +70,11 @@ type Set struct {
 	// Mean averages each of len(dst) channels, whole groups, over n pixels.
 	Mean func(dst []int8, src Pixels, n int, m *Mean)
 
+	// Peak makes that many rounds of multiply-adds with the instructions that
+	// Pointwise uses, of what is in registers, and says how many those were:
+	// what the core can do.
+	Peak func(rounds int) (multiplyAdds int)
+
 	// These order the weights, whose channels are padded by now.
 	packFirst     func(l *Layer, weights []int8) // from out, tap, in
 	packPointwise func(l *Layer, weights []int8) // from out, in
@@ -106,6 +111,7 @@ func Names() []string {
 type Scratch struct {
 	packed []int64 // of the portable kernels: see lanes
 	window []int8  // of First: the 27 inputs of each pixel, padded to two groups
+	wide   []int16 // of avx2: the inputs of a tile or, of First, three rows
 }
 
 // NewScratch makes scratch memory for layers of up to that many input
@@ -114,5 +120,6 @@ func NewScratch(in, pixels int) *Scratch {
 	return &Scratch{
 		packed: make([]int64, max(Pad(in), 2*Group)),
 		window: make([]int8, 2*Group*pixels),
+		wide:   make([]int16, max(7*Pad(in), 3*(6*pixels+FirstSlack))),
 	}
 }

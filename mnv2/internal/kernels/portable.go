@@ -16,6 +16,7 @@ var portable = Set{
 	Depthwise: portableDepthwise,
 	Add:       portableAdd,
 	Mean:      portableMean,
+	Peak:      portablePeak,
 
 	packFirst:     portablePackFirst,
 	packPointwise: portablePackPointwise,
@@ -67,4 +68,14 @@ func portableMean(dst []int8, src Pixels, n int, m *Mean) {
 		}
 		dst[c] = r.requantize(sum, m.Multiplier)
 	}
+}
+
+func portablePeak(rounds int) (multiplyAdds int) {
+	var x [64]int64
+	var w [64][4]int8
+	for range rounds / len(x) {
+		dot3x4(x[:], w[:])
+		multiplyAdds += 3 * 4 * len(x)
+	}
+	return multiplyAdds
 }
