@@ -3,6 +3,7 @@ package mnv2_test
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"tarsier/mnv2"
@@ -22,6 +23,56 @@ func BenchmarkRun(b *testing.B) {
 		benchmarkRun(b, "1", n, 1)
 		benchmarkRun(b, "2", n, 2)
 	})
+}
+
+// BenchmarkBlock times the parts of a network at width 1.0, each again and
+// again: the weights of the late ones stay in caches that in a run they share
+// with the others.
+func BenchmarkBlock(b *testing.B) {
+	n := randnet.New(1, randnet.Options{Classes: 1001})
+	for _, kernel := range mnv2.Kernels() {
+		m, err := mnv2.New(n, mnv2.Options{Threads: 1, Kernel: kernel})
+		if err != nil {
+			b.Fatal(err)
+		}
+		r := m.NewRunner()
+		defer r.Close()
+		r.EachPart(randomRGB(1, n.Size), func(p mnv2.Part, run func()) {
+			b.Run(strings.ReplaceAll(p.Name, ", ", "+")+"/"+kernel, func(b *testing.B) {
+				for b.Loop() {
+					run()
+				}
+				b.ReportMetric(float64(p.MultiplyAdds)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GMAC/s")
+			})
+		})
+	}
+}
+
+// BenchmarkBatch times pictures run together, a picture.
+func BenchmarkBatch(b *testing.B) {
+	n := randnet.New(1, randnet.Options{Classes: 1001})
+	for _, kernel := range mnv2.Kernels() {
+		m, err := mnv2.New(n, mnv2.Options{Threads: 1, Kernel: kernel})
+		if err != nil {
+			b.Fatal(err)
+		}
+		r := m.NewRunner()
+		defer r.Close()
+		pictures := make([][]byte, 8)
+		for i := range pictures {
+			pictures[i] = randomRGB(uint64(i), n.Size)
+		}
+		for _, size := range []int{1, 2, 4, 8} {
+			b.Run(fmt.Sprintf("%d/%s", size, kernel), func(b *testing.B) {
+				for b.Loop() {
+					if err := r.RunBatch(pictures[:size]...); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.ReportMetric(b.Elapsed().Seconds()*1e3/float64(b.N*size), "ms/picture")
+			})
+		}
+	}
 }
 
 // BenchmarkNew times what happens once, at load.

@@ -48,6 +48,26 @@ func (r *Runner) RunInt8(input []int8) error {
 	return r.Run(rgb)
 }
 
+// EachPart gives each part of a run to f, to be run alone, after a whole run.
+func (r *Runner) EachPart(rgb []byte, f func(p Part, run func())) {
+	if err := r.Run(rgb); err != nil {
+		panic(err)
+	}
+	r.rgb = rgb
+	r.team.start()
+	defer r.team.rest()
+	for i, p := range r.m.parts {
+		switch i - len(r.m.blocks) {
+		default:
+			f(p, func() { r.runBlock(i, 0) })
+		case 0:
+			f(p, func() { r.run(lastAndMean) })
+		case 1:
+			f(p, func() { r.run(classifier) })
+		}
+	}
+}
+
 // Quantized gives the last two layers of the last run as the kernels left them.
 func (r *Runner) Quantized() (embedding, logits []int8) {
 	return r.late[0].embedding, r.late[0].logits
