@@ -87,6 +87,12 @@ func TestCommandsOnModels(t *testing.T) {
 			t.Errorf("bench --json: %d, without %s\n%s%s", code, field, out, stderr)
 		}
 	}
+	code, out, stderr = runCommandLine(t, "bench", "--model", filepath.Join(dir, "random_0.35_int8.tflite"), "--runs", "3", "--profile")
+	for _, text := range []string{"first, block 0", "7x7x56, 336, 7x7x112\n", "classifier", "GMAC/s a core", "random_0.35_int8, width_mult 0.35"} {
+		if code != 0 || !strings.Contains(out, text) {
+			t.Errorf("bench --profile: %d, without %q\n%s%s", code, text, out, stderr)
+		}
+	}
 	code, _, stderr = runCommandLine(t, "bench", "--model", dir, "--kernel", "abacus", "--runs", "1")
 	if code == 0 || !strings.Contains(stderr, `no kernel "abacus"`) || !strings.Contains(stderr, "portable") {
 		t.Errorf("bench --kernel abacus: %d\n%s", code, stderr)
