@@ -1,0 +1,289 @@
+//go:build !purego
+
+#include "go_asm.h"
+#include "textflag.h"
+#include "instructions_arm64.h"
+#include "sdot_arm64.h"
+
+// A tile is 7 pixels by 8 channels. Pixels are read 16 bytes, a group of input
+// channels, at a time; of each group the weights come as 4 quads of 4 input
+// channels by 8 output channels. What the next tile starts with is loaded
+// while this one is computed and requantized.
+
+// Sums: pixel, half of the 8 channels.
+#define A00 0
+#define A01 1
+#define A10 2
+#define A11 3
+#define A20 4
+#define A21 5
+#define A30 6
+#define A31 7
+#define A40 8
+#define A41 9
+#define A50 10
+#define A51 11
+#define A60 12
+#define A61 13
+
+// A group of input channels of each pixel.
+#define X0 14
+#define X1 15
+#define X2 16
+#define X3 17
+#define X4 18
+#define X5 19
+#define X6 20
+
+// Weights of quads 0 to 3, for either half of the channels.
+#define W00 21
+#define W01 22
+#define W10 23
+#define W11 24
+#define W20 25
+#define W21 26
+#define W30 27
+#define W31 28
+
+// Requantization: between tiles quads 2 and 3 are free.
+#define T0 25
+#define T1 26
+#define T2 27
+#define T3 28
+#define FACTOR0 29
+#define FACTOR1 30
+#define MAGIC 31
+
+#define ARGS 0
+#define X 1       // the next group of pixels to be loaded
+#define W 2       // the weights of this group
+#define NEXTW 3   // and of the next tile's first
+#define STRIDE 4  // of the source
+#define SRC 5
+#define POS 6     // of this tile's first pixel: 16 bytes each
+#define NEXTPOS 7
+#define LASTPOS 8
+#define OUT 9     // of this tile
+#define DST 10    // of pixel 0
+#define HEAD 11   // of this tile's channels
+#define NEXT 12   // head of the next tile's
+#define SIZE 13   // of a head with its weights
+#define BLOCKS 14 // of 8 channels that are left
+#define GROUPS 15 // but the last
+#define QUADS 16  // of the last group
+#define DOWN 17   // from the output of 8 channels to that of the next 8
+#define DOWN2 19  // and from there on
+#define COUNT 20
+#define TMP 21
+
+// a += w0*x, b += w1*x, for quad i.
+#define PIXEL(i, w0, w1, x, a, b) \
+	SDOT_LANE(w0, x, i, a); \
+	SDOT_LANE(w1, x, i, b)
+
+// Quad i, while two more registers of weights are loaded.
+#define QUAD(i, w0, w1, from, at, v0, v1) \
+	PIXEL(i, w0, w1, X0, A00, A01); \
+	LDR_Q(from, at, v0); \
+	PIXEL(i, w0, w1, X1, A10, A11); \
+	LDR_Q(from, at+16, v1); \
+	PIXEL(i, w0, w1, X2, A20, A21); \
+	PIXEL(i, w0, w1, X3, A30, A31); \
+	PIXEL(i, w0, w1, X4, A40, A41); \
+	PIXEL(i, w0, w1, X5, A50, A51); \
+	PIXEL(i, w0, w1, X6, A60, A61)
+
+// The last quad of a group, while the next group of pixels is loaded, and then
+// the weights of its quad 1.
+#define LASTQUAD(i, w0, w1, from, at) \
+	PIXEL(i, w0, w1, X0, A00, A01); \
+	LDR_Q(X, 0, X0); \
+	PIXEL(i, w0, w1, X1, A10, A11); \
+	LDR_Q(X, 16, X1); \
+	PIXEL(i, w0, w1, X2, A20, A21); \
+	LDR_Q(X, 32, X2); \
+	PIXEL(i, w0, w1, X3, A30, A31); \
+	LDR_Q(X, 48, X3); \
+	PIXEL(i, w0, w1, X4, A40, A41); \
+	LDR_Q(X, 64, X4); \
+	PIXEL(i, w0, w1, X5, A50, A51); \
+	LDR_Q(X, 80, X5); \
+	PIXEL(i, w0, w1, X6, A60, A61); \
+	LDR_Q(X, 96, X6); \
+	LDR_Q(from, at, W10); \
+	LDR_Q(from, at+16, W11)
+
+// A whole group; the next group's weights are at from.
+#define GROUP(from, at) \
+	QUAD(0, W00, W01, W, 64, W20, W21); \
+	QUAD(1, W10, W11, W, 96, W30, W31); \
+	QUAD(2, W20, W21, from, at, W00, W01); \
+	LASTQUAD(3, W30, W31, from, at+32)
+
+// Sums start with the next tile's bias, results with the offset.
+#define START(a, b) \
+	LDR_Q(NEXT, sdotHead_bias, a); \
+	LDR_Q(NEXT, sdotHead_bias+16, b)
+#define OFFSET(a, b) \
+	LDR_Q(HEAD, sdotHead_offset, a); \
+	LDR_Q(HEAD, sdotHead_offset+16, b)
+#define FUSE8(a, b, ra, rb) \
+	FUSE(a, FACTOR0, ra); \
+	FUSE(b, FACTOR1, rb)
+#define STORE(a, at) STR_D(a, OUT, at)
+
+#define ROUND8(a, b) \
+	ROUND(a, T0, MAGIC); \
+	ROUND(b, T1, MAGIC)
+#define EXACT8(a, b) \
+	EXACT(a, T0, T2, T3, MAGIC); \
+	EXACT(b, T1, T2, T3, MAGIC)
+
+// func sdotPointwise7(a *sdotPointwiseArgs)
+TEXT ·sdotPointwise7(SB), NOSPLIT, $0-8
+	MOVD a+0(FP), R(ARGS)
+	MOVD sdotPointwiseArgs_src(R(ARGS)), R(SRC)
+	MOVD sdotPointwiseArgs_srcStride(R(ARGS)), R(STRIDE)
+	MOVD sdotPointwiseArgs_dst(R(ARGS)), R(DST)
+	MOVD sdotPointwiseArgs_down(R(ARGS)), R(DOWN)
+	MOVD sdotPointwiseArgs_down+8(R(ARGS)), R(DOWN2)
+	MOVD sdotPointwiseArgs_head(R(ARGS)), R(HEAD)
+	MOVD sdotPointwiseArgs_size(R(ARGS)), R(SIZE)
+	MOVD sdotPointwiseArgs_blocks(R(ARGS)), R(BLOCKS)
+	MOVD sdotPointwiseArgs_groups(R(ARGS)), R(GROUPS)
+	MOVD sdotPointwiseArgs_quads(R(ARGS)), R(QUADS)
+	MOVD sdotPointwiseArgs_last(R(ARGS)), R(LASTPOS)
+	MOVD $0, R(POS)
+	MOVD R(SRC), R(X)
+	MOVD R(HEAD), R(NEXT)
+	MOVW $0x4B400000, R(TMP)
+	DUP_4S(TMP, MAGIC)
+	LDR_Q(X, 0, X0)
+	LDR_Q(X, 16, X1)
+	LDR_Q(X, 32, X2)
+	LDR_Q(X, 48, X3)
+	LDR_Q(X, 64, X4)
+	LDR_Q(X, 80, X5)
+	LDR_Q(X, 96, X6)
+	LDR_Q(HEAD, sdotHead__size, W00)
+	LDR_Q(HEAD, sdotHead__size+16, W01)
+	LDR_Q(HEAD, sdotHead__size+32, W10)
+	LDR_Q(HEAD, sdotHead__size+48, W11)
+	START(A00, A01)
+	START(A10, A11)
+	START(A20, A21)
+	START(A30, A31)
+	START(A40, A41)
+	START(A50, A51)
+	START(A60, A61)
+
+tile:
+	ADD $sdotHead__size, R(HEAD), R(W)
+	MOVD R(GROUPS), R(COUNT)
+	CBZ R(COUNT), last
+
+group:
+	ADD R(STRIDE), R(X)
+	GROUP(W, 128)
+	ADD $128, R(W)
+	SUBS $1, R(COUNT), R(COUNT)
+	BNE group
+
+last:
+	// The next tile is the next 7 pixels, or the last 7, or of the next channels.
+	ADD R(DST), R(POS), R(OUT)
+	ADD $(7*16), R(POS), R(NEXTPOS)
+	CMP R(LASTPOS), R(NEXTPOS)
+	CSEL HI, R(LASTPOS), R(NEXTPOS), R(NEXTPOS)
+	CMP R(LASTPOS), R(POS)
+	BNE more
+	MOVD $0, R(NEXTPOS)
+	ADD R(SIZE), R(HEAD), R(NEXT)
+	ADD R(DOWN), R(DST)
+	MOVD R(DOWN), R(TMP)
+	MOVD R(DOWN2), R(DOWN)
+	MOVD R(TMP), R(DOWN2)
+	SUB $1, R(BLOCKS)
+more:
+	ADD R(SRC), R(NEXTPOS), R(X)
+	ADD $sdotHead__size, R(NEXT), R(NEXTW)
+	LDR_Q(HEAD, sdotHead_factor, FACTOR0)
+	LDR_Q(HEAD, sdotHead_factor+16, FACTOR1)
+	MOVWU sdotHead_mode(R(HEAD)), R(TMP)
+	CMP $3, R(QUADS)
+	BHI quads4
+	BEQ quads3
+	CMP $2, R(QUADS)
+	BEQ quads2
+
+quads1:
+	LASTQUAD(0, W00, W01, NEXTW, 32)
+	LDR_Q(NEXTW, 0, W00)
+	LDR_Q(NEXTW, 16, W01)
+	CBZ R(TMP), requantize
+	B slow
+
+quads2:
+	QUAD(0, W00, W01, W, 64, W20, W21)
+	LASTQUAD(1, W10, W11, NEXTW, 32)
+	LDR_Q(NEXTW, 0, W00)
+	LDR_Q(NEXTW, 16, W01)
+	CBZ R(TMP), requantize
+	B slow
+
+quads3:
+	QUAD(0, W00, W01, W, 64, W20, W21)
+	QUAD(1, W10, W11, NEXTW, 0, W00, W01)
+	LASTQUAD(2, W20, W21, NEXTW, 32)
+	CBZ R(TMP), requantize
+	B slow
+
+quads4:
+	GROUP(NEXTW, 0)
+	CBNZ R(TMP), slow
+
+requantize:
+	OFFSET(T0, T1)
+	OFFSET(T2, T3)
+	FUSE8(A00, A01, T0, T1); OFFSET(A00, A01)
+	FUSE8(A10, A11, T2, T3); OFFSET(A10, A11); PACK(T0, T1)
+	FUSE8(A20, A21, A00, A01); OFFSET(A20, A21); PACK(T2, T3); NARROW(T0)
+	FUSE8(A30, A31, A10, A11); OFFSET(A30, A31); PACK(A00, A01); NARROW(T2); STORE(T0, 0)
+	FUSE8(A40, A41, A20, A21); OFFSET(A40, A41); PACK(A10, A11); NARROW(A00); STORE(T2, 16)
+	FUSE8(A50, A51, A30, A31); START(A50, A51); PACK(A20, A21); NARROW(A10); STORE(A00, 32); START(A00, A01)
+	FUSE8(A60, A61, A40, A41); START(A60, A61); PACK(A30, A31); NARROW(A20); STORE(A10, 48); START(A10, A11)
+	PACK(A40, A41); NARROW(A30); STORE(A20, 64); START(A20, A21)
+	NARROW(A40); STORE(A30, 80); START(A30, A31)
+	STORE(A40, 96); START(A40, A41)
+	MOVD R(NEXT), R(HEAD)
+	MOVD R(NEXTPOS), R(POS)
+	CBNZ R(BLOCKS), tile
+	RET
+
+slow:
+	LDR_Q(HEAD, sdotHead_multiplier, T0)
+	LDR_Q(HEAD, sdotHead_multiplier+16, T1)
+	CMP $const_sdotExact, R(TMP)
+	BEQ exact
+	ROUND8(A00, A01)
+	ROUND8(A10, A11)
+	ROUND8(A20, A21)
+	ROUND8(A30, A31)
+	ROUND8(A40, A41)
+	ROUND8(A50, A51)
+	ROUND8(A60, A61)
+	B requantize
+
+exact:
+	MOVWU sdotPointwiseArgs_low(R(ARGS)), R(TMP)
+	DUP_4S(TMP, T2)
+	MOVWU sdotPointwiseArgs_high(R(ARGS)), R(TMP)
+	DUP_4S(TMP, T3)
+	EXACT8(A00, A01)
+	EXACT8(A10, A11)
+	EXACT8(A20, A21)
+	EXACT8(A30, A31)
+	EXACT8(A40, A41)
+	EXACT8(A50, A51)
+	EXACT8(A60, A61)
+	B requantize
