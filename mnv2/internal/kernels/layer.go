@@ -32,7 +32,9 @@ type Layer struct {
 	Multiplier []float32 // input scale * weight scale / output scale
 	Zero       int32
 	Min, Max   int32
-	chunk      int // portable: see packPointwise
+	chunk      int     // portable: see packPointwise
+	outputs    []int32 // avx2: see packAVXOutputs
+	large      bool    // avx512vnni: see avx512Prepare
 }
 
 // Multiplier is the factor from an accumulator to the output's steps: input

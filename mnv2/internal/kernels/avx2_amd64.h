@@ -1,0 +1,47 @@
+// What the kernels of avx2 and avxvnni share: from sums to bytes. A vector
+// holds the sums of eight output channels as int32.
+
+// sum = rint(sum * multiplier) + zero in one rounding, where fuse has proven
+// that this is the same: sum starts such that its bits are the float32 1.5 *
+// 2^23 + sum, and the result's low 16 bits are the number.
+#define FUSED(factor, offset, sum) \
+	VFMADD213PS offset, factor, sum
+
+// sum = rint(float32(sum) * multiplier) + zero, limited on the way to what
+// fits 16 bits.
+#define EXACT(multiplier, zero, sum) \
+	VCVTDQ2PS sum, sum                  \
+	VMULPS    multiplier, sum, sum      \
+	VMINPS    avxHighest<>(SB), sum, sum \
+	VMAXPS    avxLowest<>(SB), sum, sum \
+	VCVTPS2DQ sum, sum                  \
+	VPADDD    zero, sum, sum
+
+// Offsets of fused channels are floats of about 1.5 * 2^23, those of exact
+// ones the zero point, an integer below this.
+#define LEAST_FUSED 0x10000
+
+// even = the low 16 bits of even and odd, in turns.
+#define JOIN(odd, even) \
+	VPSLLD   $16, odd, odd            \
+	VPBLENDW $0xAA, odd, even, even
+
+// a = a and b as uint8, saturating and clamped.
+#define BYTES(low, high, b, a) \
+	VPACKUSWB b, a, a   \
+	VPMAXUB   low, a, a \
+	VPMINUB   high, a, a
+
+#define EIGHT(name, value) \
+	DATA name<>+0(SB)/4, value           \
+	DATA name<>+4(SB)/4, value           \
+	DATA name<>+8(SB)/4, value           \
+	DATA name<>+12(SB)/4, value          \
+	DATA name<>+16(SB)/4, value          \
+	DATA name<>+20(SB)/4, value          \
+	DATA name<>+24(SB)/4, value          \
+	DATA name<>+28(SB)/4, value          \
+	GLOBL name<>(SB), RODATA|NOPTR, $32
+
+EIGHT(avxHighest, $0x46800000) // 16384
+EIGHT(avxLowest, $0xC6800000)

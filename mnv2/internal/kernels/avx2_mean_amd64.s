@@ -1,0 +1,38 @@
+//go:build !purego
+
+#include "textflag.h"
+#include "go_asm.h"
+#include "avx2_amd64.h"
+
+// func avxMeanGroup(dst, src *int8, n int, m *avxMeanOf)
+//
+// dst = clamp(rint(float32(bias + sum) * multiplier) + zero) of the sums over n
+// pixels, n > 0, of sixteen channels.
+TEXT ·avxMeanGroup(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ n+16(FP), CX
+	MOVQ m+24(FP), AX
+	VPBROADCASTD avxMeanOf_bias(AX), Y0
+	VMOVDQA      Y0, Y1
+
+next:
+	VPMOVZXBD (SI), Y2
+	VPMOVZXBD 8(SI), Y3
+	VPADDD    Y2, Y0, Y0
+	VPADDD    Y3, Y1, Y1
+	ADDQ      $16, SI
+	DECQ      CX
+	JNZ       next
+
+	VPBROADCASTD avxMeanOf_multiplier(AX), Y2
+	VPBROADCASTD avxMeanOf_zero(AX), Y3
+	EXACT(Y2, Y3, Y0)
+	EXACT(Y2, Y3, Y1)
+	VPACKSSDW Y1, Y0, Y0
+	VPERMQ    $0xD8, Y0, Y0
+	VEXTRACTI128 $1, Y0, X1
+	VPACKUSWB X1, X0, X0
+	VMOVDQU   X0, (DI)
+	VZEROUPPER
+	RET

@@ -1,0 +1,193 @@
+//go:build !purego
+
+package kernels
+
+// packAVXDepthwise orders weights as the kernels read them: group, column of
+// the window, row of output, four channels, and for avx2 the first and the
+// second two of the four rows of the source; each for both pixels.
+func packAVXDepthwise(l *Layer, weights []int8, step int) {
+	perChannel := make([]int8, 9*l.Out) // channel, tap
+	for c := range l.Out {
+		for t := range 9 {
+			perChannel[9*c+t] = weights[t*l.Out+c]
+		}
+	}
+	l.Weights = make([][4]int8, 0, l.Out*3*4*8/step)
+	for o := 0; o < l.Out; o += Group {
+		for x := range 3 {
+			for y := range 2 {
+				for four := 0; four < Group; four += 4 {
+					for i := 0; i < 4; i += step {
+						for c := range 8 {
+							var rows [4]int8
+							for j := range 3 {
+								rows[y+j] = perChannel[(o+four+c%4)*9+3*j+x]
+							}
+							l.Weights = append(l.Weights, avxDword(rows[i:][:step]...))
+						}
+					}
+				}
+			}
+		}
+	}
+	packAVXOutputs(l, perChannel, 9, func(i int) int { return i })
+	// Both pixels have the same parameters.
+	both := make([]int32, 0, 2*len(l.outputs))
+	for i := 0; i < len(l.outputs); i += 4 {
+		four := l.outputs[i:][:4]
+		both = append(append(both, four...), four...)
+	}
+	l.outputs = both
+}
+
+// An avxRows is what the depthwise kernels are to do. They change it.
+type avxRows struct {
+	src                  [4]*int8
+	dst                  [2]*int8
+	weights              *[4]int8
+	outputs              *int32
+	srcStride, dstStride int // from a group to the next
+	pairs                int // of pixels
+	groups               int
+	low, high            uint8 // the clamp
+}
+
+//go:noescape
+func avx2Rows2(a *avxRows)
+
+//go:noescape
+func avx2Stride2(a *avxRows)
+
+//go:noescape
+func avxvnniRows2(a *avxRows)
+
+//go:noescape
+func avxvnniStride2(a *avxRows)
+
+func avx2Depthwise(dst, src []Pixels, n int, l *Layer, stride, from, to int) {
+	avxDepthwise(dst, src, n, l, stride, from, to, false)
+}
+
+func avxvnniDepthwise(dst, src []Pixels, n int, l *Layer, stride, from, to int) {
+	avxDepthwise(dst, src, n, l, stride, from, to, true)
+}
+
+// avxDepthwise makes pixels in pairs; the last of an odd number overlaps the
+// one before. A single row of output is made twice if the stride is 1.
+func avxDepthwise(dst, src []Pixels, n int, l *Layer, stride, from, to int, vnni bool) {
+	if n == 1 {
+		avxDepthwiseOne(dst, src, l, stride, from, to, vnni)
+		return
+	}
+	last := len(src) - 1
+	groups := (to - from) / Group
+	columns := (n-1)*stride + 3
+	a := avxRows{
+		weights:   &l.Weights[from*len(l.Weights)/l.Out],
+		outputs:   &l.outputs[6*from],
+		srcStride: src[0].Stride, dstStride: dst[0].Stride,
+		low: uint8(l.Min + 128), high: uint8(l.Max + 128),
+	}
+	for _, s := range src {
+		_ = s.Data[(groups-1)*a.srcStride:][:columns*Group]
+	}
+	for _, d := range dst {
+		_ = d.Data[(groups-1)*a.dstStride:][:n*Group]
+	}
+	for p := 0; p < n; p += 2 * a.pairs {
+		a.pairs, a.groups = (n-p)/2, groups
+		if a.pairs == 0 {
+			p, a.pairs = n-2, 1
+		}
+		for i := range a.src {
+			a.src[i] = &src[min(i, last)].Data[p*stride*Group]
+		}
+		for i := range a.dst {
+			a.dst[i] = &dst[min(i, len(dst)-1)].Data[p*Group]
+		}
+		switch {
+		case vnni && stride == 1:
+			avxvnniRows2(&a)
+		case vnni:
+			avxvnniStride2(&a)
+		case stride == 1:
+			avx2Rows2(&a)
+		default:
+			avx2Stride2(&a)
+		}
+	}
+}
+
+// avxDepthwiseOne makes one pixel of each row, as the first of two.
+func avxDepthwiseOne(dst, src []Pixels, l *Layer, stride, from, to int, vnni bool) {
+	var window [4][5 * Group]int8
+	var out [2][2 * Group]int8
+	var rows, outs [4]Pixels
+	for c := from; c < to; c += Group {
+		for i := range src {
+			copy(window[i][:3*Group], src[i].At(c-from, 0).Data)
+			rows[i] = Pixels{window[i][:], 0}
+		}
+		for i := range dst {
+			outs[i] = Pixels{out[i][:], 0}
+		}
+		avxDepthwise(outs[:len(dst)], rows[:len(src)], 2, l, stride, c, c+Group, vnni)
+		for i := range dst {
+			copy(dst[i].At(c-from, 0).Data[:Group], out[i][:])
+		}
+	}
+}
+
+// An avxSum is a residual addition.
+type avxSum struct {
+	low, high [2]int16 // of the factors of x and y
+	rest      int32
+	shift     uint64
+	zero      int16
+	min, max  uint8
+}
+
+//go:noescape
+func avxAdd32(dst, x, y *int8, n int, a *avxSum)
+
+func avxAdd(dst, x, y []int8, a *Add) {
+	const size = 32
+	sum := avxSum{
+		low:   [2]int16{int16(a.X & 0xFF), int16(a.Y & 0xFF)},
+		high:  [2]int16{int16(a.X >> 8), int16(a.Y >> 8)},
+		rest:  int32(1)<<(a.Shift-1) - a.X*(a.ZeroX+128) - a.Y*(a.ZeroY+128),
+		shift: uint64(a.Shift),
+		zero:  int16(a.Zero + 128),
+		min:   uint8(a.Min + 128), max: uint8(a.Max + 128),
+	}
+	n := len(dst)
+	x, y = x[:n], y[:n]
+	whole := n / size * size
+	if whole > 0 {
+		avxAdd32(&dst[0], &x[0], &y[0], n/size, &sum)
+	}
+	if whole < n {
+		var rest [2][size]int8
+		copy(rest[0][:], x[whole:])
+		copy(rest[1][:], y[whole:])
+		avxAdd32(&rest[0][0], &rest[0][0], &rest[1][0], 1, &sum)
+		copy(dst[whole:], rest[0][:])
+	}
+}
+
+// An avxMeanOf is a mean over some pixels.
+type avxMeanOf struct {
+	bias       int32
+	multiplier float32
+	zero       int32
+}
+
+//go:noescape
+func avxMeanGroup(dst, src *int8, n int, m *avxMeanOf)
+
+func avxMean(dst []int8, src Pixels, n int, m *Mean) {
+	of := avxMeanOf{m.Bias - 128*int32(n), m.Multiplier, m.Zero + 128}
+	for c := 0; c < len(dst); c += Group {
+		avxMeanGroup(&dst[c:][:Group][0], &src.Data[c/Group*src.Stride:][:n*Group][0], n, &of)
+	}
+}

@@ -1,0 +1,113 @@
+// The 3x3 depthwise convolution, two neighbouring pixels by sixteen channels at
+// a time, for each group of channels. The halves of a vector are the pixels.
+// Y0 to Y3 are the sums of channels 0 to 3, 4 to 7, 8 to 11 and 12 to 15; where
+// two rows are made at once, Y4 to Y7 are those of the second.
+//
+// Who includes this defines NAME, FOR_EACH(F, a), which is F(a, i, sum) with i
+// from 0 to 3 for each sum, COLUMN(i), which adds the products of a column of
+// the window to the sums, COLUMN_WEIGHTS, the bytes of weights that a column
+// takes, ADVANCE, from a pair of source pixels to the next, and STORE.
+
+#define args AX   // *avxRows
+#define out BX    // parameters of the group: start, factor, offset
+#define w DX      // its weights
+#define row0 R8   // of the source: the window's first column
+#define row1 R9
+#define row2 R10
+#define row3 R11
+#define to0 R12   // rows of dst
+#define to1 R13
+#define step CX   // from a group to the next
+#define pairs SI  // to do
+#define groups DI // to do
+
+#define START(a, i, sum) VMOVDQU (32*i)(out), sum
+
+#define REQUANTIZE(F, i, sum) \
+	VMOVDQU (128+32*i)(out), Y8 \
+	F(Y8, (256+32*i)(out), sum)
+
+// Joining leaves the channels in the order 0 4 1 5 2 6 3 7, 8 12 9 13 and so on.
+#define STORE_ROW(a0, a1, a2, a3, to) \
+	JOIN(a1, a0)                      \
+	JOIN(a3, a2)                      \
+	BYTES(Y14, Y15, a2, a0)           \
+	VPSHUFB avxChannels<>(SB), a0, a0 \
+	VMOVDQU a0, (to)
+
+TEXT NAME(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), args
+	MOVQ avxRows_weights(args), w
+	MOVQ avxRows_outputs(args), out
+	MOVQ avxRows_groups(args), groups
+
+group:
+	MOVQ (avxRows_src+0)(args), row0
+	MOVQ (avxRows_src+8)(args), row1
+	MOVQ (avxRows_src+16)(args), row2
+	MOVQ (avxRows_src+24)(args), row3
+	MOVQ (avxRows_dst+0)(args), to0
+	MOVQ (avxRows_dst+8)(args), to1
+	MOVQ avxRows_pairs(args), pairs
+
+pair:
+	FOR_EACH(START, 0)
+	COLUMN(0)
+	COLUMN(1)
+	COLUMN(2)
+	CMPL 256(out), $LEAST_FUSED
+	JLT  exact
+	FOR_EACH(REQUANTIZE, FUSED)
+
+store:
+	VPBROADCASTB avxRows_low(args), Y14
+	VPBROADCASTB avxRows_high(args), Y15
+	STORE
+	ADDQ $ADVANCE, row0
+	ADDQ $ADVANCE, row1
+	ADDQ $ADVANCE, row2
+	ADDQ $ADVANCE, row3
+	ADDQ $32, to0
+	ADDQ $32, to1
+	DECQ pairs
+	JNZ  pair
+
+	MOVQ avxRows_srcStride(args), step
+	ADDQ step, (avxRows_src+0)(args)
+	ADDQ step, (avxRows_src+8)(args)
+	ADDQ step, (avxRows_src+16)(args)
+	ADDQ step, (avxRows_src+24)(args)
+	MOVQ avxRows_dstStride(args), step
+	ADDQ step, (avxRows_dst+0)(args)
+	ADDQ step, (avxRows_dst+8)(args)
+	ADDQ $(3*COLUMN_WEIGHTS), w
+	ADDQ $384, out
+	DECQ groups
+	JNZ  group
+	VZEROUPPER
+	RET
+
+exact:
+	FOR_EACH(REQUANTIZE, EXACT)
+	JMP store
+
+#undef NAME
+#undef FOR_EACH
+#undef COLUMN
+#undef ADVANCE
+#undef STORE
+#undef START
+#undef REQUANTIZE
+#undef STORE_ROW
+#undef args
+#undef out
+#undef w
+#undef row0
+#undef row1
+#undef row2
+#undef row3
+#undef to0
+#undef to1
+#undef step
+#undef pairs
+#undef groups

@@ -1,0 +1,110 @@
+// A tile of the pointwise convolution: some pixels by sixteen output channels,
+// for each group of these, and so for each tile of a row. The sums of pixel p
+// are in Y(2p), the even channels, and Y(2p+1), the odd ones, and never leave
+// the registers.
+//
+// Who includes this defines NAME, PIXELS, FOR_EACH(F, i), which is F(i, p, even,
+// its number, odd, its number) for each pixel p, and STORE, which makes bytes
+// of the vectors Y(2p) and writes them to to; and what the sets differ in:
+// PREPARE, which sets x and pitch, UNIT and HALF, which add some input channels'
+// products to the sums, UNIT_WEIGHTS, the bytes of weights a unit takes, and
+// ADVANCE, from a pixel of src to the next.
+
+#define args AX    // *avxTile
+#define src SI     // the tile's first pixel
+#define dst DI
+#define x R8       // a unit of input channels of the tile's first pixel
+#define pitch R9   // from a unit to the next
+#define w DX       // its weights
+#define out BX     // parameters of the output channels: start, factor, offset
+#define units R10  // to do
+#define to R11     // dst of the output channels
+#define groups R12 // of output channels to do
+#define tiles R13  // to do
+
+// sums = start
+#define START(i, p, even, e, odd, o) \
+	VMOVDQU (out), even; VMOVDQU 32(out), odd
+
+// sums = the output, 16 bits each, in order
+#define REQUANTIZE(F, p, even, e, odd, o) \
+	F(Y14, 128(out), even) \
+	F(Y15, 160(out), odd)  \
+	JOIN(odd, even)
+
+TEXT NAME(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), args
+	MOVQ avxTile_src(args), src
+	MOVQ avxTile_dst(args), dst
+	MOVQ avxTile_tiles(args), tiles
+
+tile:
+	MOVQ avxTile_weights(args), w
+	MOVQ avxTile_outputs(args), out
+	MOVQ avxTile_groups(args), groups
+	MOVQ dst, to
+	PREPARE
+
+group:
+	FOR_EACH(START, 0)
+	MOVQ  avxTile_units(args), units
+	X
+	TESTQ units, units
+	JZ    half
+
+unit:
+	UNIT
+	ADDQ pitch, x
+	ADDQ $UNIT_WEIGHTS, w
+	DECQ units
+	JNZ  unit
+
+half:
+	CMPQ avxTile_half(args), $0
+	JE   requantize
+	HALF
+	ADDQ $(UNIT_WEIGHTS/2), w
+
+requantize:
+	VMOVDQU 64(out), Y14
+	VMOVDQU 96(out), Y15
+	CMPL    128(out), $LEAST_FUSED
+	JLT     exact
+	FOR_EACH(REQUANTIZE, FUSED)
+
+store:
+	VPBROADCASTB avxTile_low(args), Y14
+	VPBROADCASTB avxTile_high(args), Y15
+	STORE
+	ADDQ avxTile_stride(args), to
+	ADDQ $192, out
+	DECQ groups
+	JNZ  group
+	ADDQ $(PIXELS*ADVANCE), src
+	ADDQ $(PIXELS*16), dst
+	DECQ tiles
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+exact:
+	FOR_EACH(REQUANTIZE, EXACT)
+	JMP store
+
+#undef NAME
+#undef PIXELS
+#undef FOR_EACH
+#undef STORE
+#undef START
+#undef REQUANTIZE
+#undef args
+#undef src
+#undef dst
+#undef x
+#undef pitch
+#undef w
+#undef out
+#undef units
+#undef to
+#undef groups
+#undef tiles
