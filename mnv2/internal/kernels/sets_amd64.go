@@ -4,7 +4,6 @@ package kernels
 
 // assembly lists the sets in assembly that this CPU runs, fastest first.
 func assembly() (s []*Set) {
-	if hasAVX512VNNI {
 	s = append(s, avxSets()...)
 	return s
 }
