@@ -1,0 +1,236 @@
+//go:build !purego
+
+#include "textflag.h"
+#include "go_asm.h"
+#include "avx512_amd64.h"
+
+// A column is the 16 channels of one pixel, a dword each, the bytes of which
+// are the pixel in three or four rows. So a convolution is three dot products
+// of columns with weights: of the rows (0 1 2 3) the upper output's weights
+// are (w0 w1 w2 0), and the lower one's (0 w0 w1 w2).
+
+#define ROW0 R8 // pixels AT bytes, or twice that with stride 2, are behind us
+#define ROW1 R9
+#define ROW2 R10
+#define ROW3 R11
+#define OUT0 DI // pixels AT bytes are behind us
+#define OUT1 SI
+#define AT R13
+#define PIXELS R12 // ahead of us
+#define WEIGHTS DX
+#define TO CX // clobbered
+
+// The dwords of the pixels that are left at the end: of the input, eight of
+// them in two vectors, and of the output.
+#define IN_MASK K4
+#define IN_MASK2 K5
+#define OUT_MASK K6
+
+#define B0 Z9 // bytes of four pixels of each row
+#define B1 Z10
+#define B2 Z11
+#define B3 Z20
+#define UPPER_W0 Z21
+#define UPPER_W1 Z22
+#define UPPER_W2 Z23
+#define LOWER_W0 Z24
+#define LOWER_W1 Z25
+#define LOWER_W2 Z26
+#define BIAS Z27
+#define MULTIPLIER Z28
+
+// bytes = four pixels, or those in the mask. Dwords 4*i+j of them are now four
+// channels, from 4*i on, of pixel j.
+#define LOAD(row, bytes) VPERMD row, ORDER, bytes
+#define LOAD_MASKED(row, mask, bytes) \
+	VMOVDQU32.Z row, mask, bytes    \
+	VPERMD      bytes, ORDER, bytes
+
+// Columns of four pixels: bytes of rows 0 and 1 side by side, and of rows 2
+// and 3, then words of both.
+#define COLUMNS(b0, b1, b2, b3, a, b, c, d) \
+	VPUNPCKLBW b1, b0, b  \
+	VPUNPCKHBW b1, b0, d  \
+	VPUNPCKLBW b3, b2, b0 \
+	VPUNPCKHBW b3, b2, b1 \
+	VPUNPCKLWD b0, b, a   \
+	VPUNPCKHWD b0, b, b   \
+	VPUNPCKLWD b1, d, c   \
+	VPUNPCKHWD b1, d, d
+
+// Of three rows the last counts twice.
+#define COLUMNS3(from, scale, a, b, c, d) \
+	LOAD(from(ROW0)(AT*scale), B0)      \
+	LOAD(from(ROW1)(AT*scale), B1)      \
+	LOAD(from(ROW2)(AT*scale), B2)      \
+	COLUMNS(B0, B1, B2, B2, a, b, c, d)
+#define COLUMNS4(from, scale, a, b, c, d) \
+	LOAD(from(ROW0)(AT*scale), B0)      \
+	LOAD(from(ROW1)(AT*scale), B1)      \
+	LOAD(from(ROW2)(AT*scale), B2)      \
+	LOAD(from(ROW3)(AT*scale), B3)      \
+	COLUMNS(B0, B1, B2, B3, a, b, c, d)
+#define COLUMNS3_MASKED(from, scale, mask, a, b, c, d) \
+	LOAD_MASKED(from(ROW0)(AT*scale), mask, B0) \
+	LOAD_MASKED(from(ROW1)(AT*scale), mask, B1) \
+	LOAD_MASKED(from(ROW2)(AT*scale), mask, B2) \
+	COLUMNS(B0, B1, B2, B2, a, b, c, d)
+#define COLUMNS4_MASKED(from, scale, mask, a, b, c, d) \
+	LOAD_MASKED(from(ROW0)(AT*scale), mask, B0) \
+	LOAD_MASKED(from(ROW1)(AT*scale), mask, B1) \
+	LOAD_MASKED(from(ROW2)(AT*scale), mask, B2) \
+	LOAD_MASKED(from(ROW3)(AT*scale), mask, B3) \
+	COLUMNS(B0, B1, B2, B3, a, b, c, d)
+
+// sum = bias + a*w0 + b*w1 + c*w2
+#define SUM(w0, w1, w2, a, b, c, sum) \
+	VMOVDQA32 BIAS, sum  \
+	VPDPBUSD  w0, a, sum \
+	VPDPBUSD  w1, b, sum \
+	VPDPBUSD  w2, c, sum
+
+// Z12 = four pixels of the upper output, of columns Z0 to Z5.
+#define UPPER \
+	SUM(UPPER_W0, UPPER_W1, UPPER_W2, Z0, Z1, Z2, Z12) \
+	SUM(UPPER_W0, UPPER_W1, UPPER_W2, Z1, Z2, Z3, Z13) \
+	SUM(UPPER_W0, UPPER_W1, UPPER_W2, Z2, Z3, Z4, Z14) \
+	SUM(UPPER_W0, UPPER_W1, UPPER_W2, Z3, Z4, Z5, Z15) \
+	BYTES4(MULTIPLIER, Z12, Z13, Z14, Z15)
+
+// Z16 = four pixels of the lower output, of columns Z0 to Z5.
+#define LOWER \
+	SUM(LOWER_W0, LOWER_W1, LOWER_W2, Z0, Z1, Z2, Z16) \
+	SUM(LOWER_W0, LOWER_W1, LOWER_W2, Z1, Z2, Z3, Z17) \
+	SUM(LOWER_W0, LOWER_W1, LOWER_W2, Z2, Z3, Z4, Z18) \
+	SUM(LOWER_W0, LOWER_W1, LOWER_W2, Z3, Z4, Z5, Z19) \
+	BYTES4(MULTIPLIER, Z16, Z17, Z18, Z19)
+
+// Z12 = four pixels, two columns apart, of columns Z0 to Z8.
+#define STRIDE2 \
+	SUM(UPPER_W0, UPPER_W1, UPPER_W2, Z0, Z1, Z2, Z12) \
+	SUM(UPPER_W0, UPPER_W1, UPPER_W2, Z2, Z3, Z4, Z13) \
+	SUM(UPPER_W0, UPPER_W1, UPPER_W2, Z4, Z5, Z6, Z14) \
+	SUM(UPPER_W0, UPPER_W1, UPPER_W2, Z6, Z7, Z8, Z15) \
+	BYTES4(MULTIPLIER, Z12, Z13, Z14, Z15)
+
+// One row of output: the columns that pixel 0 shares with those before it,
+// then four pixels at a time, then those that are left.
+#define START_ONE COLUMNS3_MASKED(0, 1, TWO, Z0, Z1, Z2, Z3)
+#define FOUR_ONE \
+	COLUMNS3(32, 1, Z2, Z3, Z4, Z5) \
+	UPPER                           \
+	VMOVDQU32 Z12, (OUT0)(AT*1)     \
+	VMOVDQA32 Z4, Z0                \
+	VMOVDQA32 Z5, Z1
+#define LAST_ONE \
+	COLUMNS3_MASKED(32, 1, OUT_MASK, Z2, Z3, Z4, Z5) \
+	UPPER                                            \
+	VMOVDQU32 Z12, OUT_MASK, (OUT0)(AT*1)
+
+// Two rows of output.
+#define START_TWO COLUMNS4_MASKED(0, 1, TWO, Z0, Z1, Z2, Z3)
+#define FOUR_TWO \
+	COLUMNS4(32, 1, Z2, Z3, Z4, Z5) \
+	UPPER                           \
+	VMOVDQU32 Z12, (OUT0)(AT*1)     \
+	LOWER                           \
+	VMOVDQU32 Z16, (OUT1)(AT*1)     \
+	VMOVDQA32 Z4, Z0                \
+	VMOVDQA32 Z5, Z1
+#define LAST_TWO \
+	COLUMNS4_MASKED(32, 1, OUT_MASK, Z2, Z3, Z4, Z5) \
+	UPPER                                            \
+	VMOVDQU32 Z12, OUT_MASK, (OUT0)(AT*1)            \
+	LOWER                                            \
+	VMOVDQU32 Z16, OUT_MASK, (OUT1)(AT*1)
+
+// One row of output, stride 2.
+#define START_STRIDE2 COLUMNS3_MASKED(0, 2, ONE, Z0, Z1, Z2, Z3)
+#define FOUR_STRIDE2 \
+	COLUMNS3(16, 2, Z1, Z2, Z3, Z4) \
+	COLUMNS3(80, 2, Z5, Z6, Z7, Z8) \
+	STRIDE2                         \
+	VMOVDQU32 Z12, (OUT0)(AT*1)     \
+	VMOVDQA32 Z8, Z0
+#define LAST_STRIDE2 \
+	COLUMNS3_MASKED(16, 2, IN_MASK, Z1, Z2, Z3, Z4)  \
+	COLUMNS3_MASKED(80, 2, IN_MASK2, Z5, Z6, Z7, Z8) \
+	STRIDE2                                          \
+	VMOVDQU32 Z12, OUT_MASK, (OUT0)(AT*1)
+
+// A function's body: all pixels of each group of channels.
+#define GROUPS(START, FOUR, LAST) \
+	MOVQ      rows+0(FP), ARGS                  \
+	CONSTANTS                                   \
+	MOVQ      avx512Rows_in(ARGS), ROW0         \
+	MOVQ      avx512Rows_in+8(ARGS), ROW1       \
+	MOVQ      avx512Rows_in+16(ARGS), ROW2      \
+	MOVQ      avx512Rows_in+24(ARGS), ROW3      \
+	MOVQ      avx512Rows_out(ARGS), OUT0        \
+	MOVQ      avx512Rows_out+8(ARGS), OUT1      \
+	MOVQ      avx512Rows_weights(ARGS), WEIGHTS \
+group:                                              \
+	VMOVDQU32 (WEIGHTS), UPPER_W0               \
+	VMOVDQU32 64(WEIGHTS), UPPER_W1             \
+	VMOVDQU32 128(WEIGHTS), UPPER_W2            \
+	VPSLLD    $8, UPPER_W0, LOWER_W0            \
+	VPSLLD    $8, UPPER_W1, LOWER_W1            \
+	VPSLLD    $8, UPPER_W2, LOWER_W2            \
+	MOVQ      avx512Rows_bias(ARGS), TO         \
+	VMOVDQU32 (TO), BIAS                        \
+	MOVQ      avx512Rows_multiplier(ARGS), TO   \
+	VMOVUPS   (TO), MULTIPLIER                  \
+	XORL      AT, AT                            \
+	MOVQ      avx512Rows_pixels(ARGS), PIXELS   \
+	START                                       \
+	SUBQ      $4, PIXELS                        \
+	JLT       last                              \
+four:                                               \
+	FOUR                                        \
+	ADDQ      $64, AT                           \
+	SUBQ      $4, PIXELS                        \
+	JGE       four                              \
+last:                                               \
+	ADDQ      $4, PIXELS                        \
+	JEQ       next                              \
+	LEAQ      (PIXELS*4), CX                    \
+	MOVL      $-1, PIXELS                       \
+	SHLL      CX, PIXELS                        \
+	NOTL      PIXELS                            \
+	KMOVW     PIXELS, OUT_MASK                  \
+	MOVL      $-1, PIXELS                       \
+	ADDL      CX, CX                            \
+	SHLL      CX, PIXELS                        \
+	NOTL      PIXELS                            \
+	KMOVW     PIXELS, IN_MASK                   \
+	SHRL      $16, PIXELS                       \
+	KMOVW     PIXELS, IN_MASK2                  \
+	LAST                                        \
+next:                                               \
+	ADDQ      $192, WEIGHTS                     \
+	ADDQ      $64, avx512Rows_bias(ARGS)        \
+	ADDQ      $64, avx512Rows_multiplier(ARGS)  \
+	MOVQ      avx512Rows_inStride(ARGS), TO     \
+	ADDQ      TO, ROW0                          \
+	ADDQ      TO, ROW1                          \
+	ADDQ      TO, ROW2                          \
+	ADDQ      TO, ROW3                          \
+	MOVQ      avx512Rows_outStride(ARGS), TO    \
+	ADDQ      TO, OUT0                          \
+	ADDQ      TO, OUT1                          \
+	DECQ      avx512Rows_groups(ARGS)           \
+	JNE       group                             \
+	VZEROUPPER                                  \
+	RET
+
+// func avx512DepthwiseOne(rows *avx512Rows)
+TEXT ·avx512DepthwiseOne(SB), NOSPLIT, $0-8
+	GROUPS(START_ONE, FOUR_ONE, LAST_ONE)
+
+// func avx512DepthwiseTwo(rows *avx512Rows)
+TEXT ·avx512DepthwiseTwo(SB), NOSPLIT, $0-8
+	GROUPS(START_TWO, FOUR_TWO, LAST_TWO)
+
+// func avx512DepthwiseStride2(rows *avx512Rows)
+TEXT ·avx512DepthwiseStride2(SB), NOSPLIT, $0-8
+	GROUPS(START_STRIDE2, FOUR_STRIDE2, LAST_STRIDE2)
