@@ -9,5 +9,5 @@ func assembly() (s []*Set) {
 	if cpu.ARM64.HasASIMDDP {
 		s = append(s, &sdot)
 	}
-	return s
+	return append(s, &neon)
 }

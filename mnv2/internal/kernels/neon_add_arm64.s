@@ -1,0 +1,107 @@
+//go:build !purego
+
+#include "textflag.h"
+#include "go_asm.h"
+#include "instructions_arm64.h"
+
+// The residual addition of 16 bytes at a time, four in a vector:
+//
+//	clamp((fx*x + fy*y + rest) >> shift + zero, low, high)
+
+#define SUMS 0 // 4 vectors
+#define X 4
+#define Y 8
+#define FX 16
+#define FY 17
+#define REST 18
+#define SHIFT 19
+#define ZERO 20
+#define LOW 21
+#define HIGH 22
+
+#define DST 1
+#define XIN 2
+#define YIN 3
+#define COUNT 4
+#define T 5
+
+// 16 bytes to four vectors of 32 bits.
+#define WIDEN(v) \
+	SSHLL2_8H(0, v, v+2); \
+	SSHLL_8H(0, v, v); \
+	SSHLL2_4S(0, v+2, v+3); \
+	SSHLL_4S(0, v+2, v+2); \
+	SSHLL2_4S(0, v, v+1); \
+	SSHLL_4S(0, v, v)
+
+#define WEIGHTED(i) \
+	MLA_4S(X+i, FX, SUMS+i); \
+	MLA_4S(Y+i, FY, SUMS+i); \
+	SSHL_4S(SUMS+i, SHIFT, SUMS+i)
+
+#define LOAD(field, DUP, v) MOVW field(R0), R(T); DUP(T, v)
+
+// func neonAdd16(s *neonSum)
+TEXT ·neonAdd16(SB), NOSPLIT, $0-8
+	MOVD s+0(FP), R0
+	MOVD neonSum_dst(R0), R(DST)
+	MOVD neonSum_x(R0), R(XIN)
+	MOVD neonSum_y(R0), R(YIN)
+	MOVD neonSum_n(R0), R(COUNT)
+	LOAD(neonSum_fx, DUP_4S, FX)
+	LOAD(neonSum_fy, DUP_4S, FY)
+	LOAD(neonSum_rest, DUP_4S, REST)
+	LOAD(neonSum_shift, DUP_4S, SHIFT)
+	LOAD(neonSum_zero, DUP_8H, ZERO)
+	LOAD(neonSum_low, DUP_16B, LOW)
+	LOAD(neonSum_high, DUP_16B, HIGH)
+
+next:
+	LDR_Q(XIN, 0, X)
+	LDR_Q(YIN, 0, Y)
+	MOV_16B(REST, SUMS)
+	MOV_16B(REST, SUMS+1)
+	MOV_16B(REST, SUMS+2)
+	MOV_16B(REST, SUMS+3)
+	WIDEN(X)
+	WIDEN(Y)
+	WEIGHTED(0)
+	WEIGHTED(1)
+	WEIGHTED(2)
+	WEIGHTED(3)
+	SQXTN_4H(SUMS, SUMS)
+	SQXTN2_8H(SUMS+1, SUMS)
+	SQXTN_4H(SUMS+2, SUMS+2)
+	SQXTN2_8H(SUMS+3, SUMS+2)
+	SQADD_8H(SUMS, ZERO, SUMS)
+	SQADD_8H(SUMS+2, ZERO, SUMS+2)
+	SQXTN_8B(SUMS, SUMS)
+	SQXTN2_16B(SUMS+2, SUMS)
+	SMAX_16B(SUMS, LOW, SUMS)
+	SMIN_16B(SUMS, HIGH, SUMS)
+	STR_Q(SUMS, DST, 0)
+	ADD  $16, R(XIN), R(XIN)
+	ADD  $16, R(YIN), R(YIN)
+	ADD  $16, R(DST), R(DST)
+	SUB  $1, R(COUNT), R(COUNT)
+	CBNZ R(COUNT), next
+	RET
+
+// Rounds of 8 long multiplications, as many products each.
+//
+// func neonProducts(rounds int)
+TEXT ·neonProducts(SB), NOSPLIT, $0-8
+	MOVD rounds+0(FP), R(COUNT)
+
+round:
+	SMULL_8H(16, 17, 0)
+	SMULL_8H(16, 17, 1)
+	SMULL_8H(16, 17, 2)
+	SMULL_8H(16, 17, 3)
+	SMULL_8H(16, 17, 4)
+	SMULL_8H(16, 17, 5)
+	SMULL_8H(16, 17, 6)
+	SMULL_8H(16, 17, 7)
+	SUB  $1, R(COUNT), R(COUNT)
+	CBNZ R(COUNT), round
+	RET

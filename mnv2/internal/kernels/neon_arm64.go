@@ -1,0 +1,182 @@
+//go:build !purego
+
+package kernels
+
+// neon is the set for every arm64: without dot products, so for Cortex-A53,
+// A57 and A72.
+var neon = Set{
+	Name: "neon",
+	In:   8,
+	Out:  Group,
+	Step: 3 * Group,
+
+	First:     neonFirst,
+	Pointwise: neonPointwise,
+	Depthwise: neonDepthwise,
+	Add:       neonAdd,
+	Mean:      sdotMean,
+	Peak:      neonPeak,
+
+	packFirst:     neonPackFirst,
+	packPointwise: neonPackPointwise,
+	packDepthwise: neonPackDepthwise,
+}
+
+// neonTiles is what a kernel for pointwise convolutions works on: tiles of
+// some pixels, by groups of 16 output channels.
+type neonTiles struct {
+	dst, src         *int8
+	stream           *[4]int8
+	dstNext, srcNext int // from a group of channels to the next
+	groups, tiles    int
+	requantized
+}
+
+// requantized is what all requantizations of a layer have in common. Unless
+// clamped, the results' range is that of a byte.
+type requantized struct {
+	zero, low, high int32
+	clamped         int32
+}
+
+func (l *Layer) requantized() requantized {
+	r := requantized{zero: l.Zero, low: l.Min, high: l.Max}
+	if l.Min > -128 || l.Max < 127 {
+		r.clamped = 1
+	}
+	return r
+}
+
+//go:noescape
+func neonPointwise3(t *neonTiles)
+
+//go:noescape
+func neonPointwise2(t *neonTiles)
+
+//go:noescape
+func neonPointwise1(t *neonTiles)
+
+func neonPointwise(dst, src Pixels, n int, l *Layer, from, to int, s *Scratch) {
+	l.neonPointwise(dst, src, n, l.In, from, to)
+}
+
+// neonPointwise is the convolution of in inputs. Pixels are taken by threes
+// and, if one or two are left, one or two pairs.
+func (l *Layer) neonPointwise(dst, src Pixels, n, in, from, to int) {
+	groups := (to - from) / Group
+	out := dst.Data[:(groups-1)*dst.Stride+n*Group]
+	x := src.Data[:(in-1)/Group*src.Stride+n*Group]
+	t := neonTiles{
+		stream:  &l.Weights[l.starts[from/Group]],
+		dstNext: dst.Stride, srcNext: src.Stride,
+		groups:      groups,
+		requantized: l.requantized(),
+	}
+	if n == 1 {
+		t.dst, t.src, t.tiles = &out[0], &x[0], 1
+		neonPointwise1(&t)
+		return
+	}
+	pairs := (3 - n%3) % 3
+	threes := (n - 2*pairs) / 3
+	if threes > 0 {
+		t.dst, t.src, t.tiles = &out[0], &x[0], threes
+		neonPointwise3(&t)
+	}
+	if pairs > 0 {
+		t.dst, t.src, t.tiles = &out[threes*3*Group], &x[threes*3*Group], pairs
+		neonPointwise2(&t)
+	}
+}
+
+// neonFirst is a pointwise convolution of the windows: 27 inputs, padded to 32.
+func neonFirst(dst Pixels, rows *[3][]int8, n int, l *Layer, s *Scratch) {
+	window := s.window[:2*Group*n]
+	var first [3]*int8
+	for i, row := range rows {
+		first[i] = &row[:6*n+FirstSlack][0]
+	}
+	sdotWindows(&window[0], &first, n)
+	l.neonPointwise(dst, Pixels{window, n * Group}, n, 2*Group, 0, l.Out)
+}
+
+// neonRows is what a depthwise kernel works on.
+type neonRows struct {
+	dst              [2]*int8
+	src              [4]*int8
+	stream           *[4]int8
+	dstNext, srcNext int // from a group of channels to the next
+	groups, pixels   int
+	move             int // from a pixel's columns to the next one's
+	requantized
+}
+
+//go:noescape
+func neonDepthwise2(r *neonRows)
+
+//go:noescape
+func neonDepthwise1(r *neonRows)
+
+func neonDepthwise(dst, src []Pixels, n int, l *Layer, stride, from, to int) {
+	if l.starts == nil { // see neonPackDepthwise
+		portableDepthwise(dst, src, n, l, stride, from, to)
+		return
+	}
+	groups := (to - from) / Group
+	r := neonRows{
+		stream:  &l.Weights[l.starts[from/Group]],
+		dstNext: dst[0].Stride, srcNext: src[0].Stride,
+		groups: groups, pixels: n,
+		move:        stride * Group,
+		requantized: l.requantized(),
+	}
+	for i, p := range dst {
+		r.dst[i] = &p.Data[:(groups-1)*p.Stride+n*Group][0]
+	}
+	for i, p := range src {
+		r.src[i] = &p.Data[:(groups-1)*p.Stride+((n-1)*stride+3)*Group][0]
+	}
+	if len(dst) == 2 {
+		neonDepthwise2(&r)
+	} else {
+		neonDepthwise1(&r)
+	}
+}
+
+// neonSum is what the addition of 16 bytes at a time works on.
+type neonSum struct {
+	dst, x, y       *int8
+	n               int
+	fx, fy          int32
+	rest            int32 // the constant part of the sum
+	shift           int32 // negated: to the right
+	zero, low, high int32
+}
+
+//go:noescape
+func neonAdd16(s *neonSum)
+
+func neonAdd(dst, x, y []int8, a *Add) {
+	n := len(dst) / 16 * 16
+	if n > 0 {
+		neonAdd16(&neonSum{
+			dst: &dst[0], x: &x[:n][0], y: &y[:n][0],
+			n:  n / 16,
+			fx: a.X, fy: a.Y,
+			rest:  1<<(a.Shift-1) - a.X*a.ZeroX - a.Y*a.ZeroY,
+			shift: -int32(a.Shift),
+			zero:  a.Zero, low: a.Min, high: a.Max,
+		})
+	}
+	if n < len(dst) {
+		portableAdd(dst[n:], x[n:], y[n:], a)
+	}
+}
+
+//go:noescape
+func neonProducts(rounds int)
+
+func neonPeak(rounds int) (multiplyAdds int) {
+	neonProducts(rounds)
+	return rounds * 8 * 8
+}

@@ -1,0 +1,324 @@
+//go:build !purego
+
+#include "textflag.h"
+#include "go_asm.h"
+#include "instructions_arm64.h"
+#include "neon_arm64.h"
+
+// The 3x3 depthwise convolution of 16 channels, pixel by pixel:
+//
+//	sum[channel] = start[channel] + sum over taps of x[tap][channel] * w[tap][channel]
+//
+// Products of bytes are 16 bits wide, which hold two of them added up: those of
+// the kernel's rows 0 and 1 in each column, those of columns 0 and 1 in row 2,
+// and the last. Rows of pixels are A to D; output row 0 is made of A, B and C,
+// output row 1 of B, C and D.
+
+// General registers, by number.
+#define DST0   1 // the group's first pixel, of each row
+#define DST1   2
+#define SRCA   3
+#define SRCB   4
+#define SRCC   5
+#define SRCD   6
+#define STREAM 7
+#define DNEXT  8 // from a group to the next
+#define SNEXT  9
+#define GROUPS 10 // still to do
+#define COUNT  11 // of pixels
+#define STARTS 12 // the constants of the group
+#define FACTOR 13
+#define OFFSET 14
+#define MOVE   15 // from a pixel's first column to the next pixel's
+#define STEP   16 // the same, but 0 for the last pixel
+#define ROWA   17 // the pixel's first columns
+#define ROWB 19
+#define ROWC 20
+#define ROWD 21
+#define OUT0   22
+#define OUT1   23
+#define STEPS  24 // whether the group is to be requantized step by step
+#define CLAMPED 25 // whether low or high is not that of a byte
+#define T      26
+
+// Vectors: weights 0-8, by tap; the sums of two rows of output; products;
+// three columns of rows A, B and C. D takes A's place.
+#define S0 9
+#define S1 13
+#define P0 17
+#define P1 19
+#define P2 21
+#define XA 23
+#define XB 26
+#define XC 29
+
+// Requantization: the factors, and the results of both rows.
+#define FACTORS 23
+#define R0_ 27
+#define R1_ 19
+#define LOW  17
+#define HIGH 18
+
+// The products of 16 channels, and their sum with what is there.
+#define TAP(x, w, p) SMULL_8H(x, w, p); SMULL2_8H(x, w, p+1)
+#define AND_TAP(x, w, p) SMLAL_8H(x, w, p); SMLAL2_8H(x, w, p+1)
+
+// sum += products
+#define SUM(p, s) \
+	SADDW_4S(s, p, s); \
+	SADDW2_4S(s+1, p, s+1); \
+	SADDW_4S(s+2, p+1, s+2); \
+	SADDW2_4S(s+3, p+1, s+3)
+
+#define ALL_FUSED(s, r) \
+	FUSED(s, FACTORS, r); \
+	FUSED(s+1, FACTORS+1, r+1); \
+	FUSED(s+2, FACTORS+2, r+2); \
+	FUSED(s+3, FACTORS+3, r+3)
+
+#define ALL_STEPWISE(s) \
+	STEPWISE(s, FACTORS); \
+	STEPWISE(s+1, FACTORS+1); \
+	STEPWISE(s+2, FACTORS+2); \
+	STEPWISE(s+3, FACTORS+3)
+
+#define STEPWISE_PAIRS(s, zero, r) \
+	UZP2_8H(s, s+1, r); \
+	UZP2_8H(s+2, s+3, r+2); \
+	SQADD_8H(r, zero, r); \
+	SQADD_8H(r+2, zero, r+2)
+
+#define CLAMP(r) \
+	SMAX_16B(r, LOW, r); \
+	SMIN_16B(r, HIGH, r)
+
+// A group's pointers, constants and weights.
+#define GROUP \
+	MOVD  R(DST0), R(OUT0); \
+	MOVD  R(SRCA), R(ROWA); \
+	MOVD  R(SRCB), R(ROWB); \
+	MOVD  R(SRCC), R(ROWC); \
+	MOVD  neonRows_pixels(R0), R(COUNT); \
+	MOVWU neonHead_stepwise(R(STREAM)), R(STEPS); \
+	ADD   $neonHead_starts, R(STREAM), R(STARTS); \
+	ADD   $neonHead_factors, R(STREAM), R(FACTOR); \
+	ADD   $neonHead_offsets, R(STREAM), R(OFFSET); \
+	ADD   $neonHead__size, R(STREAM), R(T); \
+	LD1_4(T, 0); \
+	ADD   $64, R(T), R(T); \
+	LD1_4(T, 4); \
+	LDR_Q(T, 64, 8); \
+	ADD   $96, R(T), R(STREAM)
+
+// What comes after a group's last pixel.
+#define NEXT_GROUP \
+	ADD R(DNEXT), R(DST0); \
+	ADD R(SNEXT), R(SRCA); \
+	ADD R(SNEXT), R(SRCB); \
+	ADD R(SNEXT), R(SRCC)
+
+// The last pixel has no next one to go to: it is read again.
+#define ADVANCE \
+	SUBS $1, R(COUNT), R(COUNT); \
+	CSEL NE, R(MOVE), ZR, R(STEP); \
+	ADD  R(STEP), R(ROWA); \
+	ADD  R(STEP), R(ROWB); \
+	ADD  R(STEP), R(ROWC)
+
+#define ARGUMENTS \
+	MOVD  r+0(FP), R0; \
+	MOVD  neonRows_dst(R0), R(DST0); \
+	MOVD  neonRows_src(R0), R(SRCA); \
+	MOVD  neonRows_src+8(R0), R(SRCB); \
+	MOVD  neonRows_src+16(R0), R(SRCC); \
+	MOVD  neonRows_stream(R0), R(STREAM); \
+	MOVD  neonRows_dstNext(R0), R(DNEXT); \
+	MOVD  neonRows_srcNext(R0), R(SNEXT); \
+	MOVD  neonRows_groups(R0), R(GROUPS); \
+	MOVD  neonRows_move(R0), R(MOVE); \
+	MOVWU neonRows_requantized+requantized_clamped(R0), R(CLAMPED)
+
+#define LOAD_ZERO(v) MOVW neonRows_requantized+requantized_zero(R0), R(T); DUP_8H(T, v)
+#define LOAD_RANGE \
+	MOVW neonRows_requantized+requantized_low(R0), R(T); \
+	DUP_16B(T, LOW); \
+	MOVW neonRows_requantized+requantized_high(R0), R(T); \
+	DUP_16B(T, HIGH)
+
+// Two rows, stride 1.
+//
+// func neonDepthwise2(r *neonRows)
+TEXT ·neonDepthwise2(SB), NOSPLIT, $0-8
+	ARGUMENTS
+	MOVD neonRows_dst+8(R0), R(DST1)
+	MOVD neonRows_src+24(R0), R(SRCD)
+
+group:
+	GROUP
+	MOVD R(DST1), R(OUT1)
+	MOVD R(SRCD), R(ROWD)
+	LD1_4(STARTS, S0)
+	LD1_3(ROWA, XA)
+	LD1_3(ROWB, XB)
+	LD1_4(STARTS, S1)
+	LD1_3(ROWC, XC)
+
+pixel:
+	// Row 0: A and B.
+	TAP(XA, 0, P0)
+	TAP(XA+1, 1, P1)
+	TAP(XA+2, 2, P2)
+	AND_TAP(XB, 3, P0)
+	AND_TAP(XB+1, 4, P1)
+	AND_TAP(XB+2, 5, P2)
+	LD1_3(ROWD, XA)
+
+	// Row 1: B and C.
+	SUM(P0, S0)
+	TAP(XB, 0, P0)
+	SUM(P1, S0)
+	TAP(XB+1, 1, P1)
+	SUM(P2, S0)
+	TAP(XB+2, 2, P2)
+	AND_TAP(XC, 3, P0)
+	AND_TAP(XC+1, 4, P1)
+	AND_TAP(XC+2, 5, P2)
+
+	// Row 0: C; row 1: D.
+	SUM(P0, S1)
+	TAP(XC, 6, P0)
+	SUM(P1, S1)
+	TAP(XC+2, 8, P1)
+	SUM(P2, S1)
+	AND_TAP(XC+1, 7, P0)
+	TAP(XA, 6, P2)
+	LD1_4(OFFSET, R0_)
+	SUM(P1, S0)
+	AND_TAP(XA+1, 7, P2)
+	SUM(P0, S0)
+	TAP(XA+2, 8, P0)
+	LD1_4(FACTOR, FACTORS)
+	SUM(P2, S1)
+	CBNZ R(STEPS), stepwise
+	LD1_4(OFFSET, R1_)
+	ALL_FUSED(S0, R0_)
+	SUM(P0, S1)
+	ADVANCE
+	ADD R(STEP), R(ROWD)
+	ALL_FUSED(S1, R1_)
+	LD1_4(STARTS, S0)
+	UZP1_8H(R0_, R0_+1, R0_)
+	UZP1_8H(R0_+2, R0_+3, R0_+2)
+	LD1_4(STARTS, S1)
+	UZP1_8H(R1_, R1_+1, R1_)
+	UZP1_8H(R1_+2, R1_+3, R1_+2)
+
+narrow:
+	LD1_3(ROWA, XA)
+	SQXTN_8B(R0_, R0_)
+	SQXTN_8B(R1_, R1_)
+	SQXTN2_16B(R0_+2, R0_)
+	SQXTN2_16B(R1_+2, R1_)
+	CBNZ R(CLAMPED), clamp
+
+store:
+	STR_Q(R0_, OUT0, 0)
+	STR_Q(R1_, OUT1, 0)
+	LD1_3(ROWB, XB)
+	LD1_3(ROWC, XC)
+	ADD  $16, R(OUT0), R(OUT0)
+	ADD  $16, R(OUT1), R(OUT1)
+	CBNZ R(COUNT), pixel
+
+	NEXT_GROUP
+	ADD  R(DNEXT), R(DST1)
+	ADD  R(SNEXT), R(SRCD)
+	SUB  $1, R(GROUPS), R(GROUPS)
+	CBNZ R(GROUPS), group
+	RET
+
+stepwise:
+	SUM(P0, S1)
+	ADVANCE
+	ADD R(STEP), R(ROWD)
+	LOAD_ZERO(P0)
+	ALL_STEPWISE(S0)
+	ALL_STEPWISE(S1)
+	STEPWISE_PAIRS(S0, P0, R0_)
+	STEPWISE_PAIRS(S1, P0, R1_)
+	LD1_4(STARTS, S0)
+	LD1_4(STARTS, S1)
+	B    narrow
+
+clamp:
+	LOAD_RANGE
+	CLAMP(R0_)
+	CLAMP(R1_)
+	B    store
+
+// One row, stride 1 or 2.
+//
+// func neonDepthwise1(r *neonRows)
+TEXT ·neonDepthwise1(SB), NOSPLIT, $0-8
+	ARGUMENTS
+
+group:
+	GROUP
+	LD1_4(STARTS, S0)
+	LD1_3(ROWA, XA)
+	LD1_3(ROWB, XB)
+	LD1_3(ROWC, XC)
+
+pixel:
+	TAP(XA, 0, P0)
+	TAP(XA+1, 1, P1)
+	TAP(XA+2, 2, P2)
+	AND_TAP(XB, 3, P0)
+	AND_TAP(XB+1, 4, P1)
+	AND_TAP(XB+2, 5, P2)
+	SUM(P0, S0)
+	TAP(XC, 6, P0)
+	SUM(P1, S0)
+	AND_TAP(XC+1, 7, P0)
+	SUM(P2, S0)
+	TAP(XC+2, 8, P1)
+	LD1_4(FACTOR, FACTORS)
+	LD1_4(OFFSET, R0_)
+	SUM(P0, S0)
+	ADVANCE
+	SUM(P1, S0)
+	CBNZ R(STEPS), stepwise
+	ALL_FUSED(S0, R0_)
+	LD1_4(STARTS, S0)
+	UZP1_8H(R0_, R0_+1, R0_)
+	UZP1_8H(R0_+2, R0_+3, R0_+2)
+
+narrow:
+	LD1_3(ROWA, XA)
+	SQXTN_8B(R0_, R0_)
+	SQXTN2_16B(R0_+2, R0_)
+	CBNZ R(CLAMPED), clamp
+
+store:
+	STR_Q(R0_, OUT0, 0)
+	LD1_3(ROWB, XB)
+	LD1_3(ROWC, XC)
+	ADD  $16, R(OUT0), R(OUT0)
+	CBNZ R(COUNT), pixel
+
+	NEXT_GROUP
+	SUB  $1, R(GROUPS), R(GROUPS)
+	CBNZ R(GROUPS), group
+	RET
+
+stepwise:
+	LOAD_ZERO(P0)
+	ALL_STEPWISE(S0)
+	STEPWISE_PAIRS(S0, P0, R0_)
+	LD1_4(STARTS, S0)
+	B    narrow
+
+clamp:
+	LOAD_RANGE
+	CLAMP(R0_)
+	B    store

@@ -1,0 +1,283 @@
+//go:build !purego
+
+#include "textflag.h"
+#include "go_asm.h"
+#include "instructions_arm64.h"
+#include "neon_arm64.h"
+
+// The 1x1 convolution, by tiles of 3, 2 or 1 pixels by 16 output channels:
+//
+//	sum[pixel][channel] = start[channel] + sum over k of x[pixel][k] * w[channel][k]
+//
+// A vector of sums is of 4 channels. Products of bytes are 16 bits wide, 8 in
+// a vector: of 4 channels by a pair of inputs each. The inputs, 16 at a time,
+// are 8 pairs; the weights are packed such that lane j of a vector multiplies
+// pair j of the inputs, and the lane of the next channel the next pair. So
+// rotating the inputs by a pair, r = 0 to 3 times, brings every pair to every
+// channel: r + lane in the lower half of the inputs, r + lane + 4 in the
+// upper.
+//
+//	products  = x[lower]*w + x[upper]*w        of one rotation
+//	products += x[lower]*w + x[upper]*w        of the next
+//	sum[channel] += the pair of products in its place
+//
+// Four products overflow 16 bits where weights are large. What is packed as a
+// light step cannot, whatever the inputs are; in a heavy step, the products of
+// each rotation are added to the sums on their own. Eight last inputs are a
+// tail: 4 pairs, whose rotations 0 and 1, then 2 and 3 make up the lower and
+// upper halves. A stream of weights, which neonPacker writes, says for
+// each 16 channels how many steps there are of each kind, and of which inputs.
+
+// General registers, by number.
+#define DST    1 // the group's first pixel
+#define SRC    2
+#define STREAM 3
+#define DNEXT  4 // from a group to the next
+#define SNEXT  5
+#define GROUPS 6 // still to do
+#define TILES  7 // of the group
+#define OUT    8 // the tile's pixels
+#define IN     9
+#define INDEX 10 // the step after this one is of input group G, the one after that at INDEX
+#define G     11
+#define NEXT  12 // where the next step's pixels are
+#define W     13 // the weights of this step
+#define W1    14 // what is loaded while it runs
+#define W2    15
+#define W3    16
+#define COUNT 17
+#define LIGHT 19 // how many steps of each kind
+#define HEAVY 20
+#define TAILS 21
+#define STEPS 22 // whether the group is to be requantized step by step
+#define CLAMPED 23 // whether low or high is not that of a byte
+#define FIRST 24 // the group's weights
+#define T     25
+
+// Vectors: sums 0-11, 4 of each pixel; products 12-17; inputs and the same
+// rotated by one pair more; weights of 8 channels by 2 rotations, twice.
+#define X0 18
+#define X1 19
+#define X2 20
+#define Y0 21
+#define Y1 22
+#define Y2 23
+#define WA 24
+#define WB 28
+
+// Requantization has its results in 12-23, 4 of each pixel.
+#define FACTORS 24
+#define ZERO 28
+#define LOW  28
+#define HIGH 29
+
+#define NOTHING
+
+// Where the next step's pixels are, and the weights of the next three chains,
+// one of which is loaded while another is at work.
+#define ADVANCE \
+	MADD    R(SNEXT), R(IN), R(G), R(NEXT); \
+	MOVWU.P 4(R(INDEX)), R(G); \
+	ADD     $128, R(W), R(W1); \
+	ADD     $192, R(W), R(W2); \
+	ADD     $320, R(W), R(W3); \
+	ADD     $256, R(W), R(W)
+
+// A step of 16 inputs: rotations 0 and 1, then 2 and 3.
+#define STEP(CHAIN) \
+	ADVANCE; \
+	ROTATE(2, Y0); \
+	CHAIN(ROTATE(4, X0), W1, W2); \
+	ROTATE(2, Y0); \
+	CHAIN(LOAD, W, W3)
+
+// A step of 8 inputs: rotations 0 | 1, then 2 | 3.
+#define TAIL(CHAIN) \
+	ADVANCE; \
+	SUB $128, R(W), R(W); \
+	ROTATE_8; \
+	CHAIN(LOAD, W1, W2)
+
+#define ROTATE_8_OF(x, y) \
+	EXT_8B(2, x, x, y); \
+	TRN1_2D(x, y, x); \
+	REV64_4S(x, y)
+
+// What there is for each pixel of a tile: a tile of P pixels has the macros
+// that end in _P.
+
+// The products of all pixels, at x, with 4 and 4 channels, at w and w + 1.
+#define PRODUCTS_3(OP, x, w) \
+	OP(x, w, 12); OP(x+1, w, 13); OP(x+2, w, 14); \
+	OP(x, w+1, 15); OP(x+1, w+1, 16); OP(x+2, w+1, 17)
+
+#define SUMS_3(c) \
+	SADALP_4S(12, c); SADALP_4S(13, c+4); SADALP_4S(14, c+8); \
+	SADALP_4S(15, c+1); SADALP_4S(16, c+5); SADALP_4S(17, c+9)
+
+// Two rotations, X0 and Y0, for the 8 channels from c on. MORE adds the second
+// rotation's products to the first's, or makes new ones, BETWEEN having dealt
+// with those. AFTER comes when X0 is done with; the weights of the chain after
+// the next are loaded from p.
+#define HALF_3(c, w, BETWEEN, MORE, AFTER, p) \
+	PRODUCTS_3(SMULL_8H, X0, w); \
+	PRODUCTS_3(SMLAL2_8H, X0, w); \
+	AFTER; \
+	BETWEEN; \
+	PRODUCTS_3(MORE, Y0, w+2); \
+	PRODUCTS_3(SMLAL2_8H, Y0, w+2); \
+	LD1_4(p, w); \
+	SUMS_3(c)
+
+#define LIGHT_CHAIN_3(AFTER, p, q) \
+	HALF_3(0, WA, NOTHING, SMLAL_8H, NOTHING, p); \
+	HALF_3(2, WB, NOTHING, SMLAL_8H, AFTER, q)
+
+#define HEAVY_CHAIN_3(AFTER, p, q) \
+	HALF_3(0, WA, SUMS_3(0), SMULL_8H, NOTHING, p); \
+	HALF_3(2, WB, SUMS_3(2), SMULL_8H, AFTER, q)
+
+#define ROTATE_3(i, y) \
+	EXT_16B(i, X0, X0, y); \
+	EXT_16B(i, X1, X1, y+1); \
+	EXT_16B(i, X2, X2, y+2)
+
+#define ROTATE_8_3 ROTATE_8_OF(X0, Y0); ROTATE_8_OF(X1, Y1); ROTATE_8_OF(X2, Y2)
+#define LOAD_3 LD1_3(NEXT, X0)
+
+// Fewer pixels leave room, and are too few to be worked on between: all 16
+// channels at once.
+#define PRODUCTS_2(OP, x, i) \
+	OP(x, WA+i, 12); OP(x+1, WA+i, 13); OP(x, WA+1+i, 14); OP(x+1, WA+1+i, 15); \
+	OP(x, WB+i, 16); OP(x+1, WB+i, 17); OP(x, WB+1+i, X2); OP(x+1, WB+1+i, Y2)
+
+#define SUMS_2 \
+	SADALP_4S(12, 0); SADALP_4S(13, 4); SADALP_4S(14, 1); SADALP_4S(15, 5); \
+	SADALP_4S(16, 2); SADALP_4S(17, 6); SADALP_4S(X2, 3); SADALP_4S(Y2, 7)
+
+#define PRODUCTS_1(OP, x, i) \
+	OP(x, WA+i, 12); OP(x, WA+1+i, 13); OP(x, WB+i, 14); OP(x, WB+1+i, 15)
+
+#define SUMS_1 \
+	SADALP_4S(12, 0); SADALP_4S(13, 1); SADALP_4S(14, 2); SADALP_4S(15, 3)
+
+#define CHAIN(PRODUCTS, SUMS, BETWEEN, MORE, AFTER, p, q) \
+	PRODUCTS(SMULL_8H, X0, 0); \
+	PRODUCTS(SMLAL2_8H, X0, 0); \
+	AFTER; \
+	BETWEEN; \
+	PRODUCTS(MORE, Y0, 2); \
+	PRODUCTS(SMLAL2_8H, Y0, 2); \
+	LD1_4(p, WA); \
+	LD1_4(q, WB); \
+	SUMS
+
+#define LIGHT_CHAIN_2(AFTER, p, q) CHAIN(PRODUCTS_2, SUMS_2, NOTHING, SMLAL_8H, AFTER, p, q)
+#define HEAVY_CHAIN_2(AFTER, p, q) CHAIN(PRODUCTS_2, SUMS_2, SUMS_2, SMULL_8H, AFTER, p, q)
+#define LIGHT_CHAIN_1(AFTER, p, q) CHAIN(PRODUCTS_1, SUMS_1, NOTHING, SMLAL_8H, AFTER, p, q)
+#define HEAVY_CHAIN_1(AFTER, p, q) CHAIN(PRODUCTS_1, SUMS_1, SUMS_1, SMULL_8H, AFTER, p, q)
+
+#define ROTATE_2(i, y) EXT_16B(i, X0, X0, y); EXT_16B(i, X1, X1, y+1)
+#define ROTATE_1(i, y) EXT_16B(i, X0, X0, y)
+#define ROTATE_8_2 ROTATE_8_OF(X0, Y0); ROTATE_8_OF(X1, Y1)
+#define ROTATE_8_1 ROTATE_8_OF(X0, Y0)
+#define LOAD_2 LD1_2(NEXT, X0)
+#define LOAD_1 LDR_Q(NEXT, 0, X0)
+
+// Something for each pixel p.
+#define EACH_3(F) F(0); F(1); F(2)
+#define EACH_2(F) F(0); F(1)
+#define EACH_1(F) F(0)
+
+// From the sums of pixel p to its 16 bytes. The constants are in the sums'
+// order: channels 0 2 4 6, 1 3 5 7, 8 10 12 14, 9 11 13 15, which taking lanes
+// in turn puts right. (UZP1 would do without, but is 3 operations on an A72.)
+#define STARTS(p) LD1_4(T, 4*p)
+#define OFFSETS(p) LD1_4(T, 12+4*p)
+
+#define FUSED_SUMS(p) \
+	FUSED(4*p, FACTORS, 12+4*p); \
+	FUSED(4*p+1, FACTORS+1, 13+4*p); \
+	FUSED(4*p+2, FACTORS+2, 14+4*p); \
+	FUSED(4*p+3, FACTORS+3, 15+4*p)
+
+#define FUSED_PAIRS(p) \
+	TRN1_8H(12+4*p, 13+4*p, 12+4*p); \
+	TRN1_8H(14+4*p, 15+4*p, 14+4*p)
+
+#define STEPWISE_SUMS(p) \
+	STEPWISE(4*p, FACTORS); \
+	STEPWISE(4*p+1, FACTORS+1); \
+	STEPWISE(4*p+2, FACTORS+2); \
+	STEPWISE(4*p+3, FACTORS+3)
+
+#define STEPWISE_PAIRS(p) \
+	TRN2_8H(4*p, 4*p+1, 12+4*p); \
+	TRN2_8H(4*p+2, 4*p+3, 14+4*p); \
+	SQADD_8H(12+4*p, ZERO, 12+4*p); \
+	SQADD_8H(14+4*p, ZERO, 14+4*p)
+
+#define NARROW_LOWER(p) SQXTN_8B(12+4*p, 12+4*p)
+#define NARROW_UPPER(p) SQXTN2_16B(14+4*p, 12+4*p)
+#define CLAMP(p) \
+	SMAX_16B(12+4*p, LOW, 12+4*p); \
+	SMIN_16B(12+4*p, HIGH, 12+4*p)
+
+#define STORE_3 STR_Q(12, OUT, 0); STR_Q(16, OUT, 16); STR_Q(20, OUT, 32)
+#define STORE_2 STR_Q(12, OUT, 0); STR_Q(16, OUT, 16)
+#define STORE_1 STR_Q(12, OUT, 0)
+
+#define LIGHT_CHAIN LIGHT_CHAIN_3
+#define HEAVY_CHAIN HEAVY_CHAIN_3
+#define ROTATE ROTATE_3
+#define ROTATE_8 ROTATE_8_3
+#define LOAD LOAD_3
+#define EACH EACH_3
+#define STORE STORE_3
+#define PIXELS 3
+
+// func neonPointwise3(t *neonTiles)
+TEXT ·neonPointwise3(SB), NOSPLIT, $0-8
+#include "neon_pointwise_arm64.h"
+
+#undef LIGHT_CHAIN
+#undef HEAVY_CHAIN
+#undef ROTATE
+#undef ROTATE_8
+#undef LOAD
+#undef EACH
+#undef STORE
+#undef PIXELS
+#define LIGHT_CHAIN LIGHT_CHAIN_2
+#define HEAVY_CHAIN HEAVY_CHAIN_2
+#define ROTATE ROTATE_2
+#define ROTATE_8 ROTATE_8_2
+#define LOAD LOAD_2
+#define EACH EACH_2
+#define STORE STORE_2
+#define PIXELS 2
+
+// func neonPointwise2(t *neonTiles)
+TEXT ·neonPointwise2(SB), NOSPLIT, $0-8
+#include "neon_pointwise_arm64.h"
+
+#undef LIGHT_CHAIN
+#undef HEAVY_CHAIN
+#undef ROTATE
+#undef ROTATE_8
+#undef LOAD
+#undef EACH
+#undef STORE
+#undef PIXELS
+#define LIGHT_CHAIN LIGHT_CHAIN_1
+#define HEAVY_CHAIN HEAVY_CHAIN_1
+#define ROTATE ROTATE_1
+#define ROTATE_8 ROTATE_8_1
+#define LOAD LOAD_1
+#define EACH EACH_1
+#define STORE STORE_1
+#define PIXELS 1
+
+// func neonPointwise1(t *neonTiles)
+TEXT ·neonPointwise1(SB), NOSPLIT, $0-8
+#include "neon_pointwise_arm64.h"
