@@ -25,9 +25,17 @@ const (
 )
 
 // A fused requantization of a channel.
+//
+// Where sums go so far that their floats, or the results, would leave their
+// range, or that a clamp narrower than a byte is due, they are bounded first,
+// which changes nothing: beyond low and high all sums give the same number.
 type fused struct {
 	start          int32 // added to the sum
 	factor, offset float32
+	constant       bool  // factor is 0, all sums give one number
+	low, high      int64 // bounds of the sum
+	bound          bool  // whether they are needed for fma,
+	boundRounding  bool  // or for the definition's steps in float32 before it
 }
 
 // sumRange bounds a channel's sum whatever its inputs are.
@@ -43,43 +51,44 @@ func sumRange(bias int32, weights []int8) (low, high int64) {
 }
 
 // fuse looks for the fused requantization of a channel whose sums are low to
-// high, by numbers in units of 2^-s: the multiplier is mantissa units.
-func fuse(m float32, zero, minimum, maximum int32, low, high int64) (f fused, ok bool) {
-	if m == 0 {
-		return fused{offset: float32(magic + zero)}, true
+// high. If it finds none, rounds says whether the sums, bounded if need be, can
+// be requantized in float32: rint((1.5*2^23 + sum - 1.5*2^23) * m).
+func fuse(m float32, zero, minimum, maximum int32, low, high int64) (f fused, found, rounds bool) {
+	if low < math.MinInt32 || high > math.MaxInt32 {
+		return f, false, false // sums wrap
 	}
+	minimum, maximum = minimum-zero, maximum-zero
+	least, most := reached(low, m, minimum, maximum), reached(high, m, minimum, maximum)
+	if least == most && high-low < 1<<23 {
+		f = fused{start: int32(-1<<22 - low), offset: float32(magic + int64(zero) + least), constant: true}
+		return f, true, true
+	}
+	// In units of 2^-s the multiplier is mantissa.
 	mantissa, s, ok := units(m)
-	if !ok || !within(low, high, m, 1<<23) {
-		return f, false
-	}
-	least, most := reached(low, m, minimum-zero, maximum-zero), reached(high, m, minimum-zero, maximum-zero)
-	if least == most {
-		return fused{offset: float32(magic + int64(zero) + least)}, true
+	if !ok || least == most || low < -1<<29 || high > 1<<29 {
+		return f, false, false
 	}
 	t := thresholds{mantissa: mantissa, s: s}
 	t.find(least, most)
-	// 1.5 * 2^23 + start + sum has to be between 2^23 and 2^24.
-	start, last := int64(-1<<22)-low, int64(1<<22-1)-high
-	for _, d := range [...]int64{0, 1, -1, 2, -2, 3, -3} {
-		m := mantissa + d
-		// fma is the nearest whole number to (sum*m + excess) * 2^-s + zero.
-		low, high := t.excess(m)
-		if low > high {
-			continue
-		}
-		n := int64(1) << s
-		first := ((magic+start)*m - low) & (n - 1)
-		step := firstBetween(m&(n-1), n, (n-first)&(n-1), high-low)
-		if step < 0 || start+step > last {
-			continue
-		}
-		rest := magic + int64(zero) - ((magic+start+step)*m-low)>>s
-		f = fused{int32(start + step), float32(math.Ldexp(float64(m), -s)), float32(rest)}
-		if int64(f.offset) == rest {
-			return f, true
-		}
+	f.low, f.high = t.sums[0]-1, t.sums[t.n-1]
+	clamped := minimum+zero > -128 || maximum+zero < 127
+	f.bound = clamped || high-low >= 1<<23 || !short(low, high, m)
+	f.boundRounding = clamped || max(high, -low) >= 1<<22 || !short(low, high, m)
+	if f.bound {
+		low, high = f.low, f.high
 	}
-	return f, false
+	return f, f.search(&t, int64(zero), low, high), max(f.high, -f.low) < 1<<22
+}
+
+// short says whether results are well within 16 bits.
+func short(low, high int64, m float32) bool {
+	return float64(max(high, -low))*float64(m) < 1<<15-256
+}
+
+// reached is the definition's number, without the zero point.
+func reached(sum int64, m float32, minimum, maximum int32) int64 {
+	q := math.RoundToEven(float64(float32(sum) * m))
+	return int64(min(max(q, float64(minimum)), float64(maximum)))
 }
 
 // units gives m as mantissa * 2^-s, where products with sums fit an int64.
@@ -89,17 +98,32 @@ func units(m float32) (mantissa int64, s int, ok bool) {
 	return int64(fraction * (1 << 24)), s, m > 0 && s >= 18 && s <= 38
 }
 
-// within says whether sums from low to high are less than bound apart, are
-// exact as float32, and come out well within 16 bits.
-func within(low, high int64, m float32, bound int64) bool {
-	size := max(high, -low)
-	return high-low < bound && size < 1<<24 && float64(size)*float64(m) < 1<<14
-}
-
-// reached is the definition's number, without the zero point.
-func reached(sum int64, m float32, minimum, maximum int32) int64 {
-	q := math.RoundToEven(float64(float32(sum) * m))
-	return int64(min(max(q, float64(minimum)), float64(maximum)))
+// search finds start, factor and offset.
+func (f *fused) search(t *thresholds, zero, low, high int64) bool {
+	// 1.5 * 2^23 + start + sum has to be between 2^23 and 2^24.
+	first, last := int64(-1<<22)-low, int64(1<<22-1)-high
+	one := int64(1) << t.s
+	for _, d := range [...]int64{0, 1, -1, 2, -2, 3, -3} {
+		m := t.mantissa + d
+		// fma is the nearest whole number to (sum*m + excess) * 2^-s + zero,
+		// where excess is what (1.5*2^23 + start)*m is beyond a whole number.
+		low, high := t.excess(m)
+		if low > high {
+			continue
+		}
+		beyond := ((magic+first)*m - low) & (one - 1)
+		steps := firstBetween(m&(one-1), one, (one-beyond)&(one-1), high-low)
+		if steps < 0 || first+steps > last {
+			continue
+		}
+		start := first + steps
+		offset := magic + zero - ((magic+start)*m-low)>>t.s
+		f.start, f.factor, f.offset = int32(start), float32(math.Ldexp(float64(m), -t.s)), float32(offset)
+		if int64(f.offset) == offset {
+			return true
+		}
+	}
+	return false
 }
 
 // thresholds are the smallest sums that reach each of some numbers.

@@ -18,13 +18,24 @@ func TestFuse(t *testing.T) {
 		zero := int32(rng.IntN(256) - 128)
 		reach := int64(300/m) + 10
 		low, high := -rng.Int64N(reach), rng.Int64N(reach)
-		f, ok := fuse(m, zero, -128, 127, low, high)
+		minimum, maximum := int32(-128), int32(127)
+		if i%3 == 0 {
+			minimum, maximum = -100+int32(rng.IntN(50)), 50+int32(rng.IntN(50))
+		}
+		if i%5 == 0 {
+			low, high = 30*low, 30*high
+		}
+		f, ok, _ := fuse(m, zero, minimum, maximum, low, high)
 		if !ok {
 			continue
 		}
 		found++
-		for sum := low; sum <= high; sum++ {
-			x := math.Float32frombits(uint32(magicBits + f.start + int32(sum)))
+		for sum := low; sum <= high; sum += 1 + rng.Int64N(3) {
+			bounded := sum
+			if f.bound {
+				bounded = min(max(sum, f.low), f.high)
+			}
+			x := math.Float32frombits(uint32(magicBits + f.start + int32(bounded)))
 			// The product is exact in float64. The offset, a whole number, is added
 			// to its whole part.
 			whole, fraction := math.Modf(float64(x) * float64(f.factor))
@@ -32,8 +43,8 @@ func TestFuse(t *testing.T) {
 			if fraction == 0.5 {
 				t.Fatalf("m %v, zero %d, sums %d to %d: %+v: %d gives a tie", m, zero, low, high, f, sum)
 			}
-			got := int8(min(max(fma-magic, -128), 127))
-			if want := requantize(int32(sum), m, zero, -128, 127); got != want {
+			got := int8(min(max(int16(fma-magic), -128), 127))
+			if want := requantize(int32(sum), m, zero, int8(minimum), int8(maximum)); got != want {
 				t.Fatalf("m %v, zero %d, sums %d to %d: %+v: %d gives %d, want %d", m, zero, low, high, f, sum, got, want)
 			}
 		}
@@ -65,7 +76,7 @@ func BenchmarkFuse(b *testing.B) {
 	found := 0
 	for i := 0; b.Loop(); i++ {
 		m := float32(0.001 + 0.02*rng.Float64())
-		if _, ok := fuse(m, -128, -128, 127, -60000, 60000); ok {
+		if _, ok, _ := fuse(m, -128, -128, 127, -60000, 60000); ok {
 			found++
 		}
 	}

@@ -27,23 +27,24 @@ var sdot = Set{
 //
 //	fma(sum, factor, offset)
 //
-// saturated to a byte, if mode says that this is exact: see fuse. Else the sum
-// is requantized with multiplier first.
+// saturated to a byte: see fuse. Mode says what has to be done before that.
 type sdotHead struct {
-	bias       [8]int32
-	factor     [8]float32
-	offset     [8]float32
+	bias   [8]int32
+	factor [8]float32
+	offset [8]float32
+	mode   int32
+	_      [3]int32
+
 	multiplier [8]float32
-	mode       int32
-	_          [3]int32
+	low, high  [8]int32
 }
 
-// Modes: fma alone, with the steps of the definition in floats before, or with
-// all of it, clamp included, before.
+// Modes. Sums are bounded, or rounded as the definition says, or both; or all
+// of the definition is computed, from sums that are whole numbers.
 const (
-	sdotFused = iota
-	sdotRound
-	sdotExact
+	sdotBound = 1
+	sdotRound = 2
+	sdotExact = 4
 )
 
 // sdotSlack is how many bytes after the last weights are read, in vain.
@@ -52,29 +53,38 @@ const sdotSlack = 512
 // sdotHead makes the head of 8 channels from o on, whose weights, n each, are
 // those given.
 func (l *Layer) sdotHead(o int, weights []int8, n int) (h sdotHead) {
-	clamped := l.Min > -128 || l.Max < 127
-	for i := range 8 {
-		bias, m := l.Bias[o+i], l.Multiplier[o+i]
-		low, high := sumRange(bias, weights[i*n:(i+1)*n])
-		f, ok := fuse(m, l.Zero, l.Min, l.Max, low, high)
-		switch {
-		case ok && !clamped:
-		case !clamped && within(low, high, m, 1<<22):
-			h.mode = max(h.mode, sdotRound)
-		default:
-			h.mode = sdotExact
-		}
-		h.bias[i], h.factor[i], h.offset[i] = bias+magicBits+f.start, f.factor, f.offset
+	var f [8]fused
+	allFound, allRound := true, true
+	for i := range f {
+		low, high := sumRange(l.Bias[o+i], weights[i*n:(i+1)*n])
+		var found, rounds bool
+		f[i], found, rounds = fuse(l.Multiplier[o+i], l.Zero, l.Min, l.Max, low, high)
+		allFound, allRound = allFound && found, allRound && rounds
 	}
-	if h.mode == sdotFused {
-		return h
+	switch {
+	case allFound:
+	case allRound:
+		h.mode = sdotRound
+	default:
+		h.mode = sdotExact
 	}
-	for i := range 8 {
-		h.bias[i], h.factor[i], h.offset[i] = l.Bias[o+i], 1, float32(l.Zero)
-		if h.mode == sdotRound {
-			h.bias[i] += magicBits
-		}
+	for i, f := range f {
 		h.multiplier[i] = l.Multiplier[o+i]
+		if h.mode == sdotExact {
+			h.bias[i], h.factor[i], h.offset[i] = l.Bias[o+i], 1, float32(l.Zero)
+			continue
+		}
+		bound := f.bound
+		if h.mode&sdotRound != 0 && !f.constant {
+			f.start, f.factor, f.offset, bound = 0, 1, float32(l.Zero), f.boundRounding
+		}
+		start := magicBits + f.start
+		h.bias[i], h.factor[i], h.offset[i] = l.Bias[o+i]+start, f.factor, f.offset
+		h.low[i], h.high[i] = math.MinInt32, math.MaxInt32
+		if bound {
+			h.low[i], h.high[i] = start+int32(f.low), start+int32(f.high)
+			h.mode |= sdotBound
+		}
 	}
 	return h
 }
@@ -87,13 +97,21 @@ func (h *sdotHead) append(s [][4]int8) [][4]int8 {
 	for _, v := range h.bias {
 		word(uint32(v))
 	}
-	for _, floats := range [...]*[8]float32{&h.factor, &h.offset, &h.multiplier} {
+	for _, floats := range [...]*[8]float32{&h.factor, &h.offset} {
 		for _, v := range floats {
 			word(math.Float32bits(v))
 		}
 	}
 	for _, v := range [4]int32{h.mode} {
 		word(uint32(v))
+	}
+	for _, v := range h.multiplier {
+		word(math.Float32bits(v))
+	}
+	for _, ints := range [...]*[8]int32{&h.low, &h.high} {
+		for _, v := range ints {
+			word(uint32(v))
+		}
 	}
 	return s
 }
@@ -103,7 +121,7 @@ func sdotPackPointwise(l *Layer, weights []int8) { l.sdotPack(weights, l.In) }
 func sdotPackFirst(l *Layer, weights []int8) { l.sdotPack(weights, 27) }
 
 // sdotHeadQuads is the size of an sdotHead.
-const sdotHeadQuads = 36
+const sdotHeadQuads = 52
 
 // sdotPack orders the weights of 8 channels, from out, n inputs, by quads of
 // inputs: quad, out, 4 inputs.

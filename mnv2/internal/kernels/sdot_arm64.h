@@ -11,8 +11,22 @@
 #define PACK(a, b) UZP1_8H(a, b, a)
 #define NARROW(a) SQXTN_8B(a, a)
 
-// Where fma is not exact, the definition is computed step by step, and the fma
-// has a factor of 1:
+// Sums that go too far are bounded before that; being positive floats, they
+// compare as integers do.
+#define BOUND(sum, low, high) \
+	SMAX_4S(sum, low, sum); \
+	SMIN_4S(sum, high, sum)
+
+// Where fma is not exact, it has a factor of 1, and the definition's product
+// and rounding come before it:
+//
+//	rint((sum - 1.5*2^23) * multiplier) + 1.5*2^23
+#define ROUND(sum, multiplier, magic) \
+	FSUB_4S(sum, magic, sum); \
+	FMUL_4S(sum, multiplier, sum); \
+	FADD_4S(sum, magic, sum)
+
+// Sums that can be any integer:
 //
 //	bits(1.5*2^23 + clamp(rint(float32(sum) * multiplier), low, high))
 #define EXACT(sum, multiplier, low, high, magic) \
@@ -22,11 +36,3 @@
 	SMAX_4S(sum, low, sum); \
 	SMIN_4S(sum, high, sum); \
 	ADD_4S(sum, magic, sum)
-
-// The same for sums that are floats already and need no clamp:
-//
-//	rint((sum - 1.5*2^23) * multiplier) + 1.5*2^23
-#define ROUND(sum, multiplier, magic) \
-	FSUB_4S(sum, magic, sum); \
-	FMUL_4S(sum, multiplier, sum); \
-	FADD_4S(sum, magic, sum)

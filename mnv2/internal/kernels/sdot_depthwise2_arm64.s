@@ -119,8 +119,19 @@
 	ADD $16, R(NEXTOUT); \
 	SUBS $1, R(COUNT), R(COUNT)
 
-// What precedes it where fma alone is not exact.
+// What comes before requantization by fma alone, where that is not exact: see
+// sdot_arm64.h.
+#define BOUNDSUMS \
+	LDR_Q(HEAD, sdotHead_low, T0); \
+	LDR_Q(HEAD, sdotHead_low+16, T1); \
+	LDR_Q(HEAD, sdotHead_high, O0); \
+	LDR_Q(HEAD, sdotHead_high+16, O1); \
+	BOUND(A0, T0, O0); \
+	BOUND(A1, T1, O1); \
+	OFFSET(T0, 0); \
+	OFFSET(T1, 16)
 #define ROUNDSUMS \
+	BOUNDSUMS; \
 	LDR_Q(ARGS, sdotDepthwiseArgs_magic, T0); \
 	ROUND(A0, M0, T0); \
 	ROUND(A1, M1, T0); \
@@ -132,6 +143,15 @@
 	EXACT(A0, M0, O0, O1, T0); \
 	EXACT(A1, M1, O0, O1, T0); \
 	OFFSET(T0, 0)
+#define NOTHING
+
+// All pixels of a row.
+#define PIXELS(before, loop) \
+loop: \
+	before; \
+	STEP; \
+	BNE loop; \
+	before
 
 // func sdotDepthwise2(a *sdotDepthwiseArgs)
 TEXT ·sdotDepthwise2(SB), NOSPLIT, $0-8
@@ -180,29 +200,18 @@ block:
 	MOVD $0, R(NEXTOUT)
 	MOVD sdotDepthwiseArgs_n(R(ARGS)), R(COUNT)
 	MOVWU sdotHead_mode(R(HEAD)), R(MODE)
-	CBZ R(MODE), step
-	CMP $const_sdotExact, R(MODE)
-	BEQ exactstep
+	CBZ R(MODE), fused
+	TBNZ $2, R(MODE), exact
+	TBNZ $1, R(MODE), round
+	PIXELS(BOUNDSUMS, bound)
+	B last
+	PIXELS(ROUNDSUMS, round)
+	B last
+	PIXELS(EXACTSUMS, exact)
+	B last
+	PIXELS(NOTHING, fused)
 
-roundstep:
-	ROUNDSUMS
-	STEP
-	BNE roundstep
-	ROUNDSUMS
-	B done
-
-exactstep:
-	EXACTSUMS
-	STEP
-	BNE exactstep
-	EXACTSUMS
-	B done
-
-step:
-	STEP
-	BNE step
-
-done:
+last:
 	// The last pixel.
 	FUSE(A0, FACTOR0, T0)
 	FUSE(A1, FACTOR1, T1)

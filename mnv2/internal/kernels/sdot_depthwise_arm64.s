@@ -139,34 +139,61 @@
 	ADD $16, R(NEXTOUT); \
 	SUBS $1, R(COUNT), R(COUNT)
 
-// The same where fma alone is not exact.
-#define MULTIPLIERS \
-	LDR_Q(ARGS, sdotDepthwiseArgs_magic, TL1); \
-	LDR_Q(HEAD, sdotHead_multiplier, TU0); \
-	LDR_Q(HEAD, sdotHead_multiplier+16, TU1)
+// What comes before requantization by fma alone, where that is not exact: see
+// sdot_arm64.h. Results, to have the offset, and two more registers are free.
 #define OFFSETS \
 	OFFSET(TU0, 0); \
 	OFFSET(TU1, 16); \
 	OFFSET(TL0, 0); \
 	OFFSET(TL1, 16)
-#define ROUNDSTEP(p0, p1, q0, q1, r0, r1) \
-	MULTIPLIERS; \
+#define BOUNDSUMS(free0, free1) \
+	LDR_Q(HEAD, sdotHead_low, TU0); \
+	LDR_Q(HEAD, sdotHead_low+16, TU1); \
+	LDR_Q(HEAD, sdotHead_high, TL0); \
+	LDR_Q(HEAD, sdotHead_high+16, TL1); \
+	BOUND(AU0, TU0, TL0); \
+	BOUND(AU1, TU1, TL1); \
+	BOUND(AL0, TU0, TL0); \
+	BOUND(AL1, TU1, TL1); \
+	OFFSETS
+#define ROUNDSUMS(free0, free1) \
+	BOUNDSUMS(free0, free1); \
+	LDR_Q(ARGS, sdotDepthwiseArgs_magic, TL1); \
+	LDR_Q(HEAD, sdotHead_multiplier, TU0); \
+	LDR_Q(HEAD, sdotHead_multiplier+16, TU1); \
 	ROUND(AU0, TU0, TL1); \
 	ROUND(AU1, TU1, TL1); \
 	ROUND(AL0, TU0, TL1); \
 	ROUND(AL1, TU1, TL1); \
-	OFFSETS; \
-	STEP(p0, p1, q0, q1, r0, r1)
-#define EXACTSTEP(p0, p1, q0, q1, r0, r1) \
-	MULTIPLIERS; \
-	LDR_Q(ARGS, sdotDepthwiseArgs_low, r0); \
-	LDR_Q(ARGS, sdotDepthwiseArgs_high, r1); \
-	EXACT(AU0, TU0, r0, r1, TL1); \
-	EXACT(AU1, TU1, r0, r1, TL1); \
-	EXACT(AL0, TU0, r0, r1, TL1); \
-	EXACT(AL1, TU1, r0, r1, TL1); \
-	OFFSETS; \
-	STEP(p0, p1, q0, q1, r0, r1)
+	OFFSETS
+#define EXACTSUMS(free0, free1) \
+	LDR_Q(ARGS, sdotDepthwiseArgs_magic, TL1); \
+	LDR_Q(ARGS, sdotDepthwiseArgs_low, free0); \
+	LDR_Q(ARGS, sdotDepthwiseArgs_high, free1); \
+	LDR_Q(HEAD, sdotHead_multiplier, TU0); \
+	LDR_Q(HEAD, sdotHead_multiplier+16, TU1); \
+	EXACT(AU0, TU0, free0, free1, TL1); \
+	EXACT(AU1, TU1, free0, free1, TL1); \
+	EXACT(AL0, TU0, free0, free1, TL1); \
+	EXACT(AL1, TU1, free0, free1, TL1); \
+	OFFSETS
+#define NOTHING(free0, free1)
+
+// All pixels of a row. A column is made from the same registers in every third
+// step.
+#define PIXELS(before, loop, end) \
+loop: \
+	before(C20, C21); \
+	STEP(C00, C01, C10, C11, C20, C21); \
+	BEQ end; \
+	before(C00, C01); \
+	STEP(C10, C11, C20, C21, C00, C01); \
+	BEQ end; \
+	before(C10, C11); \
+	STEP(C20, C21, C00, C01, C10, C11); \
+	BNE loop; \
+end: \
+	before(C00, C01)
 
 // func sdotDepthwise(a *sdotDepthwiseArgs)
 TEXT ·sdotDepthwise(SB), NOSPLIT, $0-8
@@ -219,55 +246,16 @@ block:
 	MOVD $0, R(NEXTOUT)
 	MOVD sdotDepthwiseArgs_n(R(ARGS)), R(COUNT)
 	MOVWU sdotHead_mode(R(HEAD)), R(MODE)
-	CBZ R(MODE), step
-	CMP $const_sdotExact, R(MODE)
-	BEQ exactstep
-
-roundstep:
-	ROUNDSTEP(C00, C01, C10, C11, C20, C21)
-	BEQ rounded
-	ROUNDSTEP(C10, C11, C20, C21, C00, C01)
-	BEQ rounded
-	ROUNDSTEP(C20, C21, C00, C01, C10, C11)
-	BNE roundstep
-
-rounded:
-	MULTIPLIERS
-	ROUND(AU0, TU0, TL1)
-	ROUND(AU1, TU1, TL1)
-	ROUND(AL0, TU0, TL1)
-	ROUND(AL1, TU1, TL1)
-	OFFSETS
-	B done
-
-exactstep:
-	EXACTSTEP(C00, C01, C10, C11, C20, C21)
-	BEQ exact
-	EXACTSTEP(C10, C11, C20, C21, C00, C01)
-	BEQ exact
-	EXACTSTEP(C20, C21, C00, C01, C10, C11)
-	BNE exactstep
-
-exact:
-	MULTIPLIERS
-	LDR_Q(ARGS, sdotDepthwiseArgs_low, C00)
-	LDR_Q(ARGS, sdotDepthwiseArgs_high, C01)
-	EXACT(AU0, TU0, C00, C01, TL1)
-	EXACT(AU1, TU1, C00, C01, TL1)
-	EXACT(AL0, TU0, C00, C01, TL1)
-	EXACT(AL1, TU1, C00, C01, TL1)
-	OFFSETS
-	B done
-
-step:
-	STEP(C00, C01, C10, C11, C20, C21)
-	BEQ done
-	STEP(C10, C11, C20, C21, C00, C01)
-	BEQ done
-	STEP(C20, C21, C00, C01, C10, C11)
-	BNE step
-
-done:
+	CBZ R(MODE), fused
+	TBNZ $2, R(MODE), exact
+	TBNZ $1, R(MODE), round
+	PIXELS(BOUNDSUMS, bound, bounded)
+	B last
+	PIXELS(ROUNDSUMS, round, rounded)
+	B last
+	PIXELS(EXACTSUMS, exact, done)
+	B last
+	PIXELS(NOTHING, fused, last)
 	// The last pixel.
 	FUSE(AU0, FACTOR0, TU0)
 	FUSE(AU1, FACTOR1, TU1)

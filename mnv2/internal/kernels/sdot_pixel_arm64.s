@@ -119,8 +119,16 @@ sums:
 	CBZ R(TMP), requantize
 	LDR_Q(HEAD, sdotHead_multiplier, M0)
 	LDR_Q(HEAD, sdotHead_multiplier+16, M1)
-	CMP $const_sdotExact, R(TMP)
-	BEQ exact
+	TBNZ $2, R(TMP), exact
+	TBZ $0, R(TMP), bounded
+	LDR_Q(HEAD, sdotHead_low, T0)
+	LDR_Q(HEAD, sdotHead_low+16, T1)
+	LDR_Q(HEAD, sdotHead_high, FACTOR0)
+	LDR_Q(HEAD, sdotHead_high+16, FACTOR1)
+	BOUND(A0, T0, FACTOR0)
+	BOUND(A1, T1, FACTOR1)
+bounded:
+	TBZ $1, R(TMP), requantize
 	ROUND(A0, M0, MAGIC)
 	ROUND(A1, M1, MAGIC)
 	B requantize

@@ -132,6 +132,9 @@
 	FUSE(b, FACTOR1, rb)
 #define STORE(a, at) STR_D(a, OUT, at)
 
+#define BOUND8(a, b) \
+	BOUND(a, T0, T2); \
+	BOUND(b, T1, T3)
 #define ROUND8(a, b) \
 	ROUND(a, T0, MAGIC); \
 	ROUND(b, T1, MAGIC)
@@ -261,10 +264,23 @@ requantize:
 	RET
 
 slow:
+	TBNZ $2, R(TMP), exact
+	TBZ $0, R(TMP), bounded
+	LDR_Q(HEAD, sdotHead_low, T0)
+	LDR_Q(HEAD, sdotHead_low+16, T1)
+	LDR_Q(HEAD, sdotHead_high, T2)
+	LDR_Q(HEAD, sdotHead_high+16, T3)
+	BOUND8(A00, A01)
+	BOUND8(A10, A11)
+	BOUND8(A20, A21)
+	BOUND8(A30, A31)
+	BOUND8(A40, A41)
+	BOUND8(A50, A51)
+	BOUND8(A60, A61)
+bounded:
+	TBZ $1, R(TMP), requantize
 	LDR_Q(HEAD, sdotHead_multiplier, T0)
 	LDR_Q(HEAD, sdotHead_multiplier+16, T1)
-	CMP $const_sdotExact, R(TMP)
-	BEQ exact
 	ROUND8(A00, A01)
 	ROUND8(A10, A11)
 	ROUND8(A20, A21)
@@ -275,6 +291,8 @@ slow:
 	B requantize
 
 exact:
+	LDR_Q(HEAD, sdotHead_multiplier, T0)
+	LDR_Q(HEAD, sdotHead_multiplier+16, T1)
 	MOVWU sdotPointwiseArgs_low(R(ARGS)), R(TMP)
 	DUP_4S(TMP, T2)
 	MOVWU sdotPointwiseArgs_high(R(ARGS)), R(TMP)
