@@ -46,6 +46,7 @@ type worker struct {
 	image imageRing // rows of the input
 	stem  ring      // rows out of the first convolution, if block 0 expands them
 	ring  ring      // rows of a block, expanded
+	whole *block    // the late block whose padding stands in the ring
 	tile  []int8    // rows of a block after its depthwise convolution
 	head  []int8    // some channels of the last convolution's output
 

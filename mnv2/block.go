@@ -8,6 +8,7 @@ import "tarsier/mnv2/internal/kernels"
 // the input, exists a few rows at a time.
 func (r *Runner) rows(b *block, w *worker, input, output kernels.Pixels, from, to int) {
 	first := from*b.stride - b.pad.Before // of the input rows
+	w.whole = nil
 	w.ring.reset(b.ringRows(), b.in, b.ringChannels(), b.pad, b.zero, max(0, first))
 	if b.stem {
 		r.resetStem(w)
@@ -23,6 +24,17 @@ func (r *Runner) rows(b *block, w *worker, input, output kernels.Pixels, from, t
 			}
 		}
 	}
+}
+
+// channels makes the channels from up to to of a late block's image after its
+// depthwise convolution, in the tile.
+func (r *Runner) channels(b *block, w *worker, input, tile kernels.Pixels, from, to int) {
+	if w.whole != b { // else the padding is still there
+		w.whole = b
+		w.ring.reset(b.ringRows(), b.in, b.ringChannels(), b.pad, b.zero, 0)
+	}
+	w.ring.next = 0
+	r.convolve(b, w, input, tile, 0, b.out, from, to)
 }
 
 // convolve makes n rows of the depthwise convolution from row y on, of the

@@ -30,6 +30,10 @@ type Runner struct {
 	picture  int
 	rgb      []byte
 	pictures int // in the batch
+	n        int // things the stage is about; see share
+	unit     int
+	units    int
+	jobs     int
 
 	laps   []time.Duration // of the parts of a run; see Profile
 	lapped time.Time       // when the last one ended
@@ -55,7 +59,7 @@ func (m *Model) NewRunner() *Runner {
 		pixels: m.pixels,
 	}
 	r.grow(1)
-	r.team = newTeam(m.threads, m.on, r.share)
+	r.team = newTeam(m.threads, m.on, r.do)
 	return r
 }
 

@@ -25,52 +25,60 @@ func (r *Runner) runBlock(i, picture int) {
 	}
 }
 
-// run has all threads do their share of a stage, and waits for them.
+// run has the threads do a stage.
 func (r *Runner) run(s stage) {
 	r.stage = s
-	r.team.work()
+	m := r.m
+	b := &m.blocks[r.block]
+	switch s {
+	case earlyBlock:
+		// Neighbouring jobs expand the same rows again: as few jobs as threads.
+		r.share(b.out, b.pass(), m.threads)
+	case convolve:
+		r.share(b.depthwise.Out, b.step, 4*m.threads)
+	case project:
+		r.share(b.out*b.out, 1, m.threads)
+	case lastAndMean:
+		r.share(m.last.Out, m.set.Step, 4*m.threads)
+	case classifier:
+		r.share(m.classifier.Out, m.set.Step, m.threads)
+	}
 }
 
-// share does what thread i does of the stage. It depends on nothing but i, so
-// the result does not depend on time.
-func (r *Runner) share(i int) {
+// share divides n things, of which unit stay together, into so many jobs at
+// most, one if there is one thread, and has them done.
+func (r *Runner) share(n, unit, most int) {
+	r.n, r.unit, r.units = n, unit, (n+unit-1)/unit
+	r.jobs = min(most, r.units)
+	if r.m.threads == 1 {
+		r.jobs = 1
+	}
+	r.team.work(r.jobs)
+}
+
+// do does one of the stage's jobs. What it does depends on nothing but its
+// number, so the result does not depend on time.
+func (r *Runner) do(member, job int) {
+	from := job * r.units / r.jobs * r.unit
+	to := min((job+1)*r.units/r.jobs*r.unit, r.n)
 	m := r.m
-	w := &r.mem.workers[i]
+	w := &r.mem.workers[member]
 	b := &m.blocks[r.block]
 	tile := kernels.Pixels{Data: r.mem.tile, Stride: b.out * b.out * kernels.Group}
 	switch r.stage {
 	case earlyBlock:
-		from, to := r.part(i, b.out, b.pass())
 		r.rows(b, w, r.input(), r.output(), from, to)
 	case convolve:
-		from, to := r.part(i, b.depthwise.Out, b.step)
-		w.ring.reset(b.ringRows(), b.in, b.ringChannels(), b.pad, b.zero, 0)
-		if from < to {
-			r.convolve(b, w, r.input(), tile, 0, b.out, from, to)
-		}
+		r.channels(b, w, r.input(), tile, from, to)
 	case project:
-		from, to := r.part(i, b.out*b.out, 1)
-		if from < to {
-			r.project(b, w, r.input(), r.output(), tile.At(0, from), from, to)
-		}
+		r.project(b, w, r.input(), r.output(), tile.At(0, from), from, to)
 	case lastAndMean:
-		from, to := r.part(i, m.last.Out, m.set.Step)
 		r.lastAndMean(w, r.output(), from, to)
 	case classifier:
-		from, to := r.part(i, m.classifier.Out, m.set.Step)
-		if from < to {
-			src := kernels.Pixels{Data: r.embeddings, Stride: len(r.results) * kernels.Group}
-			dst := kernels.Pixels{Data: r.logits, Stride: len(r.results) * kernels.Group}
-			m.set.Pointwise(dst.At(from, 0), src, r.pictures, m.classifier, from, to, w.scratch)
-		}
+		src := kernels.Pixels{Data: r.embeddings, Stride: len(r.results) * kernels.Group}
+		dst := kernels.Pixels{Data: r.logits, Stride: len(r.results) * kernels.Group}
+		m.set.Pointwise(dst.At(from, 0), src, r.pictures, m.classifier, from, to, w.scratch)
 	}
-}
-
-// part is thread i's part of n things, of which unit stay together.
-func (r *Runner) part(i, n, unit int) (from, to int) {
-	units := (n + unit - 1) / unit
-	threads := r.m.threads
-	return min(i*units/threads*unit, n), min((i+1)*units/threads*unit, n)
 }
 
 // input is what the block reads.

@@ -10,22 +10,32 @@ import (
 // the one that calls; the others sleep between runs. During a run, which has
 // dozens of stages of some microseconds, they wait for each other awake: to
 // sleep and be woken takes longer than most of the waits.
+//
+// A stage is a number of jobs, and whoever has nothing to do takes the next
+// one: a member that the system does not let run holds up nobody.
 type team struct {
-	share func(i int) // what member i does
+	do func(member, job int)
 
-	wake    []chan struct{} // the others', for the next run
-	stage   atomic.Uint32   // counts the stages
-	resting bool            // in this stage there is nothing to do but go to sleep
-	working atomic.Int32    // how many of the others have not finished the stage
-	ended   sync.WaitGroup
+	wake       []chan struct{} // the others', for the next run
+	jobs       atomic.Uint64   // of the stage; see jobs
+	unfinished atomic.Int32    // of the stage's jobs
+	ended      sync.WaitGroup
 
 	// Where the members run, and where the caller ran before. nil: anywhere.
 	on     *affinity
 	before affinity
 }
 
-func newTeam(size int, on *affinity, share func(i int)) *team {
-	t := &team{share: share, on: on}
+// jobs is a stage's state in one word: in the upper half how many jobs it has,
+// in the lower the next one to be taken.
+type jobs uint64
+
+const resting jobs = 1 << 63 // there will be no more stages in this run
+
+func (j jobs) left() bool { return j&resting == 0 && uint32(j) < uint32(j>>32) }
+
+func newTeam(size int, on *affinity, do func(member, job int)) *team {
+	t := &team{do: do, on: on}
 	for i := 1; i < size; i++ {
 		wake := make(chan struct{}, 1)
 		t.wake = append(t.wake, wake)
@@ -36,16 +46,8 @@ func newTeam(size int, on *affinity, share func(i int)) *team {
 				runtime.LockOSThread() // and the thread ends with this goroutine
 				on.apply()
 			}
-			var stage uint32
 			for range wake {
-				for resting := false; !resting; {
-					stage++
-					await(func() bool { return t.stage.Load() == stage })
-					resting = t.resting
-					if !resting {
-						t.share(i)
-					}
-					t.working.Add(-1)
+				for t.help(i) {
 				}
 			}
 		}()
@@ -53,11 +55,41 @@ func newTeam(size int, on *affinity, share func(i int)) *team {
 	return t
 }
 
-// start wakes the others.
+// help does jobs of the stage until there are none left, waits for the next
+// stage, and tells whether there is one.
+func (t *team) help(member int) bool {
+	t.take(member)
+	var now jobs
+	await(func() bool {
+		now = jobs(t.jobs.Load())
+		return now&resting != 0 || now.left()
+	})
+	return now&resting == 0
+}
+
+// take does jobs of the stage until there are none left.
+func (t *team) take(member int) {
+	for {
+		now := jobs(t.jobs.Load())
+		if !now.left() {
+			return
+		}
+		if t.jobs.CompareAndSwap(uint64(now), uint64(now+1)) {
+			// The stage lasts until this job is done.
+			t.do(member, int(uint32(now)))
+			t.unfinished.Add(-1)
+		}
+	}
+}
+
+// start wakes the others for a run.
 func (t *team) start() {
-	t.resting = false
+	t.jobs.Store(0)
 	for _, wake := range t.wake {
-		wake <- struct{}{}
+		select {
+		case wake <- struct{}{}:
+		default: // it has not noticed yet that the last run has ended
+		}
 	}
 	if t.on != nil {
 		runtime.LockOSThread()
@@ -66,20 +98,17 @@ func (t *team) start() {
 	}
 }
 
-// work has every member do its share of a stage.
-func (t *team) work() {
-	t.working.Store(int32(len(t.wake)))
-	t.stage.Add(1)
-	if !t.resting {
-		t.share(0)
-	}
-	await(func() bool { return t.working.Load() == 0 })
+// work has the team do n jobs.
+func (t *team) work(n int) {
+	t.unfinished.Store(int32(n))
+	t.jobs.Store(uint64(n) << 32)
+	t.take(0)
+	await(func() bool { return t.unfinished.Load() == 0 })
 }
 
 // rest ends a run: the others go to sleep.
 func (t *team) rest() {
-	t.resting = true
-	t.work()
+	t.jobs.Store(uint64(resting))
 	if t.on != nil {
 		t.before.apply()
 		runtime.UnlockOSThread()

@@ -9,33 +9,32 @@ import (
 	"testing"
 )
 
-// TestTeam has every member do its share of every stage, once, and all of a
-// stage before any of the next.
+// TestTeam has every job of every stage done once, and all of a stage before
+// any of the next.
 func TestTeam(t *testing.T) {
 	for _, procs := range []int{1, runtime.GOMAXPROCS(0)} {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
 		for _, size := range []int{1, 2, 5} {
-			const stages = 100
-			var done [5]int
-			var stage atomic.Int32
-			team := newTeam(size, nil, func(i int) {
-				if done[i] != int(stage.Load()) {
-					t.Errorf("member %d has done %d stages in stage %d", i, done[i], stage.Load())
+			const jobs = 7
+			var done [jobs]atomic.Int32
+			var stage int32
+			team := newTeam(size, nil, func(member, job int) {
+				if n := done[job].Add(1); n != stage+1 || member >= size {
+					t.Errorf("member %d does job %d for the %d. time in stage %d", member, job, n, stage)
 				}
-				done[i]++
 			})
-			for range 3 {
+			for range 30 {
 				team.start()
-				for range stages {
-					team.work()
-					stage.Add(1)
+				for range 100 {
+					team.work(jobs)
+					stage++
 				}
 				team.rest()
 			}
 			team.close()
-			for i, n := range done[:size] {
-				if n != 3*stages {
-					t.Errorf("%d members: member %d has done %d stages: want %d", size, i, n, 3*stages)
+			for i := range done {
+				if n := done[i].Load(); n != stage {
+					t.Errorf("%d members: job %d was done %d times: want %d", size, i, n, stage)
 				}
 			}
 		}
@@ -52,20 +51,22 @@ func TestTeamAffinity(t *testing.T) {
 	if len(cpus) == 0 {
 		t.Skip("the system does not tell where a thread may run")
 	}
-	var lock sync.Mutex
-	var seen [][]int
-	team := newTeam(2, onCPUs(cpus[:1]), func(int) {
-		lock.Lock()
-		defer lock.Unlock()
-		on := current()
-		seen = append(seen, on.cpus())
+	var both sync.WaitGroup // each does one job
+	both.Add(2)
+	var seen [2]affinity
+	team := newTeam(2, onCPUs(cpus[:1]), func(member, _ int) {
+		seen[member] = current()
+		both.Done()
+		both.Wait()
 	})
 	team.start()
-	team.work()
+	team.work(2)
 	team.rest()
 	team.close()
-	if len(seen) != 2 || !slices.Equal(seen[0], cpus[:1]) || !slices.Equal(seen[1], cpus[:1]) {
-		t.Errorf("members ran on %v: want %v", seen, cpus[:1])
+	for i := range seen {
+		if got := seen[i].cpus(); !slices.Equal(got, cpus[:1]) {
+			t.Errorf("member %d ran on %v: want %v", i, got, cpus[:1])
+		}
 	}
 	if after := current(); after != before {
 		t.Errorf("the caller may run on %v: want %v", after.cpus(), cpus)
@@ -74,10 +75,10 @@ func TestTeamAffinity(t *testing.T) {
 
 // TestTeamSleeps has the members wait for the next run asleep, not awake.
 func TestTeamSleeps(t *testing.T) {
-	team := newTeam(3, nil, func(int) {})
+	team := newTeam(3, nil, func(int, int) {})
 	defer team.close()
 	team.start()
-	team.work()
+	team.work(5)
 	team.rest()
 	stacks := make([]byte, 1<<20)
 	for asleep := 0; asleep < 2; { // or until the test's deadline
