@@ -26,7 +26,7 @@ var (
 		Mean:          avxMean,
 		Peak:          avx2Peak,
 		packFirst:     func(l *Layer, weights []int8) { packAVXFirst(l, weights, 2) },
-		packPointwise: func(l *Layer, weights []int8) { packAVXDot(l, weights, l.In, 2) },
+		packPointwise: packAVX2Pointwise,
 		packDepthwise: func(l *Layer, weights []int8) { packAVXDepthwise(l, weights, 2) },
 	}
 	avxvnni = Set{
@@ -78,6 +78,66 @@ func packAVXDot(l *Layer, weights []int8, in, step int) {
 	packAVXOutputs(l, weights, in, func(c int) int { return c%8*2 + c/8 })
 }
 
+// packAVX2Pointwise orders weights by lists of lanes: for each group, of the
+// even and then of the odd output channels, first the lanes of four bytes and
+// then those of four int16, as two pairs.
+func packAVX2Pointwise(l *Layer, weights []int8) {
+	l.Weights = make([][4]int8, 0, l.Out*l.In/2)
+	l.lanes = make([]int32, 0, avx2Lanes(l.In, l.Out))
+	words := avx2Words(l.In)
+	var rest []int // lanes of int16
+	for o := 0; o < l.Out; o += Group {
+		for odd := range 2 {
+			row := func(c, i, n int) []int8 { return weights[(o+2*c+odd)*l.In+i:][:n] }
+			rest = rest[:0]
+			l.lanes = append(l.lanes, int32(len(l.Weights)))
+			for i := 0; i < l.In; i += 4 {
+				if !fitLane(weights[(o+odd)*l.In+i:], 2*l.In) {
+					rest = append(rest, i)
+					continue
+				}
+				l.lanes = append(l.lanes, int32(i/Group*7*Group+i%Group))
+				for c := range 8 {
+					l.Weights = append(l.Weights, avxDword(row(c, i, 4)...))
+				}
+			}
+			l.lanes = append(l.lanes, -1)
+			for _, i := range rest {
+				l.lanes = append(l.lanes, int32(words+2*(i/Group*7*Group+i%Group)))
+				for pair := 0; pair < 4; pair += 2 {
+					for c := range 8 {
+						l.Weights = append(l.Weights, avxDword(row(c, i+pair, 2)...))
+					}
+				}
+			}
+			l.lanes = append(l.lanes, -1)
+		}
+	}
+	packAVXOutputs(l, weights, l.In, func(c int) int { return c%8*2 + c/8 })
+}
+
+// avx2Words is where the widened part of a tile's copy begins, in bytes.
+func avx2Words(in int) int { return 7 * Pad(in) }
+
+// avx2Lanes is the length of the lists of so many output channels: two for each
+// group, of all lanes, two ends and where their weights begin.
+func avx2Lanes(in, out int) int { return out / Group * 2 * (in/4 + 3) }
+
+// fitLane says whether sums of two products of these weights with bytes fit 16
+// bits, of eight output channels of four weights each.
+func fitLane(weights []int8, row int) bool {
+	for c := range 8 {
+		w := weights[c*row:][:4]
+		for i := 0; i < 4; i += 2 {
+			w0, w1 := int(w[i]), int(w[i+1])
+			if max(w0, 0)+max(w1, 0) > 128 || min(w0, 0)+min(w1, 0) < -128 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // packAVXFirst pads each of the three rows of 9 weights to whole steps.
 func packAVXFirst(l *Layer, weights []int8, step int) {
 	row := roundUp(9, step)
@@ -99,11 +159,12 @@ func packAVXOutputs(l *Layer, weights []int8, taps int, order func(int) int) {
 		for i := range Group {
 			c := o + order(i)
 			low, high := sumRange(l.Bias[c], weights[c*taps:][:taps])
-			f, ok := fuse(l.Multiplier[c], l.Zero+128, l.Min+128, l.Max+128, low, high)
+			f, ok, _ := fuse(l.Multiplier[c], l.Zero, -128, 127, low, high)
+			offset := f.offset + 128
 			starts[i] = magicBits + f.start
 			factors[i] = floatBits(f.factor)
-			offsets[i] = floatBits(f.offset)
-			proven = proven && ok
+			offsets[i] = floatBits(offset)
+			proven = proven && ok && !f.bound && offset-128 == f.offset
 		}
 		for i := range Group {
 			c := o + order(i)
@@ -124,17 +185,21 @@ func floatBits(f float32) int32 { return int32(math.Float32bits(f)) }
 
 // An avxTile is what the kernels of tiles are to do.
 type avxTile struct {
-	dst, src    *int8
-	weights     *[4]int8
-	outputs     *int32
-	wide        *int16 // see Scratch
-	stride      int    // from a group of dst to the next
-	pitch       int    // from a group, or row, of src to the next
-	tiles       int    // of pixels
-	groups      int    // of output channels
-	inGroups    int    // of input channels
-	units, half int    // of input channels
-	low, high   uint8  // the clamp
+	dst, src  *int8
+	weights   *[4]int8
+	outputs   *int32
+	stride    int   // from a group of dst to the next
+	pitch     int   // from a group, or row, of src to the next
+	tiles     int   // of pixels
+	groups    int   // of output channels
+	steps     int   // groups of input channels
+	low, high uint8 // the clamp
+
+	half int // avxvnni: whether half a group of input channels follows
+
+	lanes *int32 // avx2
+	copy  *int16 // avx2: see Scratch
+	words int    // avx2: where the widened part of copy begins
 }
 
 //go:noescape
@@ -170,10 +235,10 @@ func avxvnniFirst7(a *avxTile)
 //go:noescape
 func avxvnniFirst1(a *avxTile)
 
-func newAVXTile(dst Pixels, n int, l *Layer, from, to, row int) avxTile {
+func newAVXTile(dst Pixels, n int, l *Layer, from, to, weights int) avxTile {
 	_ = dst.Data[(to-from-1)/Group*dst.Stride:][:n*Group]
 	return avxTile{
-		weights: &l.Weights[from*row],
+		weights: &l.Weights[weights],
 		outputs: &l.outputs[3*from],
 		stride:  dst.Stride,
 		groups:  (to - from) / Group,
@@ -197,11 +262,12 @@ func nextTiles(done, n int) (at, tiles, size int) {
 }
 
 func avx2Pointwise(dst, src Pixels, n int, l *Layer, from, to int, s *Scratch) {
-	a := newAVXTile(dst, n, l, from, to, l.In/2)
-	a.wide = &s.wide[:7*Pad(l.In)][0]
-	a.pitch = src.Stride
-	a.inGroups = Pad(l.In) / Group
-	a.units, a.half = l.In/8, l.In/4%2
+	lanes := l.lanes[avx2Lanes(l.In, from):avx2Lanes(l.In, to)]
+	a := newAVXTile(dst, n, l, from, to, int(lanes[0]))
+	a.lanes = &lanes[1]
+	a.copy = &s.wide[:3*avx2Words(l.In)/2][0]
+	a.words = avx2Words(l.In)
+	a.pitch, a.steps = src.Stride, Pad(l.In)/Group
 	_ = src.Data[(l.In-1)/Group*src.Stride:][:n*Group]
 	for p := 0; p < n; {
 		at, tiles, size := nextTiles(p, n)
@@ -219,9 +285,9 @@ func avx2Pointwise(dst, src Pixels, n int, l *Layer, from, to int, s *Scratch) {
 }
 
 func avxvnniPointwise(dst, src Pixels, n int, l *Layer, from, to int, s *Scratch) {
-	a := newAVXTile(dst, n, l, from, to, l.In/4)
+	a := newAVXTile(dst, n, l, from, to, from*l.In/4)
 	a.pitch = src.Stride
-	a.units, a.half = l.In/16, l.In/8%2
+	a.steps, a.half = l.In/16, l.In/8%2
 	_ = src.Data[(l.In-1)/Group*src.Stride:][:n*Group]
 	for p := 0; p < n; {
 		at, tiles, size := nextTiles(p, n)
@@ -239,13 +305,13 @@ func avxvnniPointwise(dst, src Pixels, n int, l *Layer, from, to int, s *Scratch
 }
 
 func avx2First(dst Pixels, rows *[3][]int8, n int, l *Layer, s *Scratch) {
-	a := newAVXTile(dst, n, l, 0, l.Out, 15)
+	a := newAVXTile(dst, n, l, 0, l.Out, 0)
 	row := 6*n + FirstSlack
 	x := s.wide[:3*row]
 	for y := range rows {
 		avx2Widen(&x[y*row], &rows[y][:row][0], 6*n+3)
 	}
-	a.pitch, a.units = 2*row, 3
+	a.pitch = 2 * row
 	for p := 0; p < n; {
 		at, tiles := p, (n-p)/7
 		if tiles == 0 {
@@ -265,13 +331,13 @@ func avx2First(dst Pixels, rows *[3][]int8, n int, l *Layer, s *Scratch) {
 }
 
 func avxvnniFirst(dst Pixels, rows *[3][]int8, n int, l *Layer, s *Scratch) {
-	a := newAVXTile(dst, n, l, 0, l.Out, 9)
+	a := newAVXTile(dst, n, l, 0, l.Out, 0)
 	row := 6*n + FirstSlack
 	x := unsafe.Slice((*int8)(unsafe.Pointer(&s.wide[0])), 2*len(s.wide))
 	for y := range rows {
 		copy(x[y*row:], rows[y][:row])
 	}
-	a.pitch, a.units = row, 3
+	a.pitch = row
 	for p := 0; p < n; {
 		at, tiles := p, (n-p)/7
 		if tiles == 0 {

@@ -6,18 +6,17 @@
 // Who includes this defines NAME, PIXELS, FOR_EACH(F, i), which is F(i, p, even,
 // its number, odd, its number) for each pixel p, and STORE, which makes bytes
 // of the vectors Y(2p) and writes them to to; and what the sets differ in:
-// PREPARE, which sets x and pitch, UNIT and HALF, which add some input channels'
-// products to the sums, UNIT_WEIGHTS, the bytes of weights a unit takes, and
-// ADVANCE, from a pixel of src to the next.
+// ADVANCE, from a pixel of src to the next, PREPARE, which begins with a tile,
+// and PRODUCTS, which adds the products of all its input channels with weights
+// to the sums.
 
 #define args AX    // *avxTile
 #define src SI     // the tile's first pixel
 #define dst DI
-#define x R8       // a unit of input channels of the tile's first pixel
-#define pitch R9   // from a unit to the next
-#define w DX       // its weights
+#define x R8       // input channels of the tile's first pixel
+#define w DX       // weights
+#define steps R10  // of input channels, to do
 #define out BX     // parameters of the output channels: start, factor, offset
-#define units R10  // to do
 #define to R11     // dst of the output channels
 #define groups R12 // of output channels to do
 #define tiles R13  // to do
@@ -39,33 +38,17 @@ TEXT NAME(SB), NOSPLIT, $0-8
 	MOVQ avxTile_tiles(args), tiles
 
 tile:
+	PREPARE
 	MOVQ avxTile_weights(args), w
 	MOVQ avxTile_outputs(args), out
 	MOVQ avxTile_groups(args), groups
 	MOVQ dst, to
-	PREPARE
 
 group:
 	FOR_EACH(START, 0)
-	MOVQ  avxTile_units(args), units
-	X
-	TESTQ units, units
-	JZ    half
+	PRODUCTS
 
-unit:
-	UNIT
-	ADDQ pitch, x
-	ADDQ $UNIT_WEIGHTS, w
-	DECQ units
-	JNZ  unit
-
-half:
-	CMPQ avxTile_half(args), $0
-	JE   requantize
-	HALF
-	ADDQ $(UNIT_WEIGHTS/2), w
-
-requantize:
+	// requantize
 	VMOVDQU 64(out), Y14
 	VMOVDQU 96(out), Y15
 	CMPL    128(out), $LEAST_FUSED
@@ -101,10 +84,9 @@ exact:
 #undef src
 #undef dst
 #undef x
-#undef pitch
 #undef w
 #undef out
-#undef units
+#undef steps
 #undef to
 #undef groups
 #undef tiles

@@ -6,19 +6,33 @@
 #include "avx2_pixels_amd64.h"
 #include "avxvnni_amd64.h"
 
-// A unit is the 16 input channels of a group: four steps of four. Steps' weights
-// are 4 of each even channel, then 4 of each odd one.
+#define pitch R9 // from a group of input channels to the next
 #define PREPARE MOVQ avxTile_pitch(args), pitch
-#define X MOVQ src, x
-#define UNIT_WEIGHTS 256
 #define ADVANCE 16
-#define UNIT \
-	HALF    \
-	STEP(2) \
-	STEP(3)
-#define HALF \
-	STEP(0) \
-	STEP(1)
+
+// Sixteen input channels are four steps of four. A step's weights are those of
+// each even channel, then of each odd one. Eight may be left.
+#define PRODUCTS \
+	MOVQ  src, x                 \
+	MOVQ  avxTile_steps(args), steps \
+	TESTQ steps, steps           \
+	JZ    half                   \
+four: \
+	STEP(0)                      \
+	STEP(1)                      \
+	STEP(2)                      \
+	STEP(3)                      \
+	ADDQ  pitch, x               \
+	ADDQ  $256, w                \
+	DECQ  steps                  \
+	JNZ   four                   \
+half: \
+	CMPQ  avxTile_half(args), $0 \
+	JE    done                   \
+	STEP(0)                      \
+	STEP(1)                      \
+	ADDQ  $128, w                \
+done:
 
 // sums += x0*w0 + x1*w1 + x2*w2 + x3*w3
 #define STEP(i) \
@@ -47,19 +61,22 @@
 #define STORE STORE_1
 #include "avx2_tile_amd64.h"
 
-// First: pixels are 6 bytes apart, and a unit is the 9 bytes of a window's row,
-// as three steps of four.
+// First: pixels are 6 bytes apart, and a row of a window, of 9 bytes, is three
+// steps.
 #undef ADVANCE
-#undef UNIT_WEIGHTS
-#undef UNIT
-#undef HALF
+#undef PRODUCTS
 #define ADVANCE 6
-#define UNIT_WEIGHTS 192
-#define UNIT \
-	STEP(0) \
-	STEP(1) \
-	STEP(2)
-#define HALF
+#define PRODUCTS \
+	MOVQ src, x     \
+	MOVQ $3, steps  \
+row: \
+	STEP(0)         \
+	STEP(1)         \
+	STEP(2)         \
+	ADDQ pitch, x   \
+	ADDQ $192, w    \
+	DECQ steps      \
+	JNZ  row
 
 #define NAME ·avxvnniFirst7
 #define PIXELS 7

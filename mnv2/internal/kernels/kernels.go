@@ -120,6 +120,6 @@ func NewScratch(in, pixels int) *Scratch {
 	return &Scratch{
 		packed: make([]int64, max(Pad(in), 2*Group)),
 		window: make([]int8, 2*Group*pixels),
-		wide:   make([]int16, max(7*Pad(in), 3*(6*pixels+FirstSlack))),
+		wide:   make([]int16, max(7*Pad(in)*3/2, 3*(6*pixels+FirstSlack))),
 	}
 }

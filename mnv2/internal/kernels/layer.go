@@ -34,6 +34,7 @@ type Layer struct {
 	Min, Max   int32
 	chunk      int     // portable: see packPointwise
 	outputs    []int32 // avx2: see packAVXOutputs
+	lanes      []int32 // avx2: see packAVX2Pointwise
 	starts     []int32 // neon: where each group of outputs begins in Weights
 	large      bool    // avx512vnni: see avx512Prepare
 }
