@@ -25,6 +25,7 @@ var avx512vnni = Set{
 	Depthwise: avx512Depthwise,
 	Add:       avx512Addition,
 	Mean:      avx512Average,
+	Peak:      avx512Peak,
 
 	packFirst:     avx512PackFirst,
 	packPointwise: avx512PackPointwise,
