@@ -3,10 +3,12 @@
 // Y0 to Y3 are the sums of channels 0 to 3, 4 to 7, 8 to 11 and 12 to 15; where
 // two rows are made at once, Y4 to Y7 are those of the second.
 //
-// Who includes this defines NAME, FOR_EACH(F, a), which is F(a, i, sum) with i
-// from 0 to 3 for each sum, COLUMN(i), which adds the products of a column of
-// the window to the sums, COLUMN_WEIGHTS, the bytes of weights that a column
-// takes, ADVANCE, from a pair of source pixels to the next, and STORE.
+// Who includes this defines NAME, ADVANCE, from a pair of source pixels to the
+// next, WINDOW, which adds the products of a pair's windows to the sums, FIRST,
+// what WINDOW wants done before the first pair of a row, WEIGHTS, the bytes of
+// weights of a group, STORE, and FOR_EACH(F, G, a), which is F(a, i), where i
+// is 0 to 3, and then G(a, i, sum) for the sums of that number. FACTOR and
+// OFFSET are registers that WINDOW does not keep anything in.
 
 #define args AX   // *avxRows
 #define out BX    // parameters of the group: start, factor, offset
@@ -21,17 +23,22 @@
 #define pairs SI  // to do
 #define groups DI // to do
 
+#define NOTHING(a, i)
 #define START(a, i, sum) VMOVDQU (32*i)(out), sum
 
-#define REQUANTIZE(F, i, sum) \
-	VMOVDQU (128+32*i)(out), Y8 \
-	F(Y8, (256+32*i)(out), sum)
+#define PARAMETERS(F, i) \
+	VMOVDQU (128+32*i)(out), FACTOR \
+	VMOVDQU (256+32*i)(out), OFFSET
+#define REQUANTIZE(F, i, sum) F(FACTOR, OFFSET, sum)
+
+#define LOW FACTOR
+#define HIGH OFFSET
 
 // Joining leaves the channels in the order 0 4 1 5 2 6 3 7, 8 12 9 13 and so on.
 #define STORE_ROW(a0, a1, a2, a3, to) \
 	JOIN(a1, a0)                      \
 	JOIN(a3, a2)                      \
-	BYTES(Y14, Y15, a2, a0)           \
+	BYTES(LOW, HIGH, a2, a0)          \
 	VPSHUFB avxChannels<>(SB), a0, a0 \
 	VMOVDQU a0, (to)
 
@@ -49,19 +56,18 @@ group:
 	MOVQ (avxRows_dst+0)(args), to0
 	MOVQ (avxRows_dst+8)(args), to1
 	MOVQ avxRows_pairs(args), pairs
+	FIRST
 
 pair:
-	FOR_EACH(START, 0)
-	COLUMN(0)
-	COLUMN(1)
-	COLUMN(2)
+	FOR_EACH(NOTHING, START, 0)
+	WINDOW
 	CMPL 256(out), $LEAST_FUSED
 	JLT  exact
-	FOR_EACH(REQUANTIZE, FUSED)
+	FOR_EACH(PARAMETERS, REQUANTIZE, FUSED)
 
 store:
-	VPBROADCASTB avxRows_low(args), Y14
-	VPBROADCASTB avxRows_high(args), Y15
+	VPBROADCASTB avxRows_low(args), LOW
+	VPBROADCASTB avxRows_high(args), HIGH
 	STORE
 	ADDQ $ADVANCE, row0
 	ADDQ $ADVANCE, row1
@@ -80,7 +86,7 @@ store:
 	MOVQ avxRows_dstStride(args), step
 	ADDQ step, (avxRows_dst+0)(args)
 	ADDQ step, (avxRows_dst+8)(args)
-	ADDQ $(3*COLUMN_WEIGHTS), w
+	ADDQ $WEIGHTS, w
 	ADDQ $384, out
 	DECQ groups
 	JNZ  group
@@ -88,15 +94,20 @@ store:
 	RET
 
 exact:
-	FOR_EACH(REQUANTIZE, EXACT)
+	FOR_EACH(PARAMETERS, REQUANTIZE, EXACT)
 	JMP store
 
 #undef NAME
 #undef FOR_EACH
-#undef COLUMN
+#undef FIRST
+#undef WINDOW
 #undef ADVANCE
 #undef STORE
+#undef NOTHING
 #undef START
+#undef PARAMETERS
+#undef LOW
+#undef HIGH
 #undef REQUANTIZE
 #undef STORE_ROW
 #undef args

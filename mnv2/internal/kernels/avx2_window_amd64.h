@@ -8,17 +8,28 @@ DATA avxChannels<>+16(SB)/8, $0x0705030106040200
 DATA avxChannels<>+24(SB)/8, $0x0F0D0B090E0C0A08
 GLOBL avxChannels<>(SB), RODATA|NOPTR, $32
 
-#define ONE_ROW(F, a) \
-	F(a, 0, Y0) \
-	F(a, 1, Y1) \
-	F(a, 2, Y2) \
-	F(a, 3, Y3)
-#define TWO_ROWS(F, a) \
-	ONE_ROW(F, a) \
-	F(a, 0, Y4)   \
-	F(a, 1, Y5)   \
-	F(a, 2, Y6)   \
-	F(a, 3, Y7)
+#define ONE_ROW(F, G, a) \
+	F(a, 0)    \
+	G(a, 0, Y0) \
+	F(a, 1)    \
+	G(a, 1, Y1) \
+	F(a, 2)    \
+	G(a, 2, Y2) \
+	F(a, 3)    \
+	G(a, 3, Y3)
+#define TWO_ROWS(F, G, a) \
+	F(a, 0)    \
+	G(a, 0, Y0) \
+	G(a, 0, Y4) \
+	F(a, 1)    \
+	G(a, 1, Y1) \
+	G(a, 1, Y5) \
+	F(a, 2)    \
+	G(a, 2, Y2) \
+	G(a, 2, Y6) \
+	F(a, 3)    \
+	G(a, 3, Y3) \
+	G(a, 3, Y7)
 #define STORE_ONE STORE_ROW(Y0, Y1, Y2, Y3, to0)
 
 // The second row comes first: where there is none to be kept it is overwritten.
