@@ -30,7 +30,7 @@ func align(n int) int { return (n + 63) &^ 63 }
 // memory is all that a run of one picture writes to.
 type memory struct {
 	outputs [2][]int8 // of the blocks before the late ones: what one block writes, the next reads
-	tile    []int8    // a late block's image after its depthwise convolution
+	tile    []int8    // a block's image after its depthwise convolution, where threads share the channels
 	workers []worker
 }
 
@@ -43,12 +43,12 @@ type late struct {
 
 // worker is what one thread works in.
 type worker struct {
-	image imageRing // rows of the input
-	stem  ring      // rows out of the first convolution, if block 0 expands them
-	ring  ring      // rows of a block, expanded
-	whole *block    // the late block whose padding stands in the ring
-	tile  []int8    // rows of a block after its depthwise convolution
-	head  []int8    // some channels of the last convolution's output
+	image  imageRing // rows of the input
+	stem   ring      // rows out of the first convolution, if block 0 expands them
+	ring   ring      // rows of a block, expanded
+	padded *block    // the block shared by channel whose padding stands in the ring
+	tile   []int8    // rows of a block after its depthwise convolution
+	head   []int8    // some channels of the last convolution's output
 
 	// The rows that kernels are called with.
 	rgb [3][]int8
@@ -62,32 +62,33 @@ type worker struct {
 func (m *Model) layout(a allocator) *memory {
 	var mem memory
 	var outputs [2]int // the largest of the blocks' outputs
-	ringSize, zeroSize, tile, late, channels := 0, 0, 0, 0, 0
+	ringSize, zeroSize, image, tile, channels := 0, 0, 0, 0, 0
 	for i := range m.blocks {
 		b := &m.blocks[i]
 		if i < m.late-1 {
 			outputs[i%2] = max(outputs[i%2], b.outputSize())
 		}
-		ringSize = max(ringSize, b.ringRows()*b.ringRow())
+		most := b.pass(m.share(b))
+		ringSize = max(ringSize, b.ringRows(most)*b.ringRow())
 		zeroSize = max(zeroSize, b.ringRow())
-		if b.whole {
-			late = max(late, b.out*b.out*kernels.Pad(b.depthwise.Out))
+		if b.byChannel {
+			image = max(image, b.out*b.out*b.depthwise.Out)
 		} else {
-			tile = max(tile, b.pass()*b.out*kernels.Pad(b.depthwise.Out))
+			tile = max(tile, most*b.out*b.depthwise.Out)
 		}
 		channels = max(channels, b.depthwise.Out, b.project.Out)
 	}
 	for i, n := range outputs {
 		mem.outputs[i] = a.take(n)
 	}
-	mem.tile = a.take(late)
+	mem.tile = a.take(image)
 	channels = max(channels, m.last.Out)
 	for range m.threads {
 		var w worker
 		w.image = newImageRing(a, m.imageWidth())
 		if m.blocks[0].expand != nil {
 			row := m.firstSize * kernels.Pad(m.first.Out)
-			w.stem = newRing(a, m.blocks[0].ringRows()*row, row)
+			w.stem = newRing(a, m.blocks[0].ringRows(2)*row, row)
 		}
 		w.ring = newRing(a, ringSize, zeroSize)
 		w.tile = a.take(tile)
@@ -122,26 +123,33 @@ func (m *Model) lastSize() int {
 	return m.blocks[len(m.blocks)-1].out
 }
 
-// pass is how many output rows are made at a time.
-func (b *block) pass() int {
-	switch {
-	case b.whole:
+// share is how many rows of a block a thread makes at most.
+func (m *Model) share(b *block) int {
+	if b.byChannel {
 		return b.out
-	case b.stride == 1:
-		return min(2, b.out)
-	default:
-		return 1
 	}
+	units := (b.out + b.unit() - 1) / b.unit()
+	return min(b.out, (units+m.threads-1)/m.threads*b.unit())
 }
 
-// ringRows is how many expanded rows one pass needs.
-func (b *block) ringRows() int {
-	return (b.pass()-1)*b.stride + 3
+// unit is how many rows are made best at a time, of which threads share the
+// rest.
+func (b *block) unit() int { return 3 - b.stride }
+
+// pass is how many of n output rows are made at a time.
+func (b *block) pass(n int) int {
+	if b.late {
+		return n
+	}
+	return min(n, b.unit())
 }
+
+// ringRows is how many expanded rows a pass needs.
+func (b *block) ringRows(pass int) int { return (pass-1)*b.stride + 3 }
 
 // ringChannels is how many channels the ring has at a time.
 func (b *block) ringChannels() int {
-	if b.whole {
+	if b.late {
 		return min(b.step, kernels.Pad(b.depthwise.In))
 	}
 	return kernels.Pad(b.depthwise.In)

@@ -2,19 +2,19 @@ package mnv2
 
 import "tarsier/mnv2/internal/kernels"
 
-// rows makes output rows from to to of an early block, as one loop over rows:
-// it expands the input rows that the next output rows need into the ring,
+// rows makes output rows from to to of a block, as one loop over passes: it
+// expands the input rows that the next output rows need into the ring,
 // convolves them depthwise, projects and adds. The expanded tensor, six times
-// the input, exists a few rows at a time.
+// the input, exists a few rows or a few channels at a time.
 func (r *Runner) rows(b *block, w *worker, input, output kernels.Pixels, from, to int) {
-	first := from*b.stride - b.pad.Before // of the input rows
-	w.whole = nil
-	w.ring.reset(b.ringRows(), b.in, b.ringChannels(), b.pad, b.zero, max(0, first))
+	pass := b.pass(to - from)
+	w.padded = nil
+	w.ring.reset(b.ringRows(pass), b.in, b.ringChannels(), b.pad, b.zero, max(0, from*b.stride-b.pad.Before))
 	if b.stem {
 		r.resetStem(w)
 	}
-	for y := from; y < to; y += b.pass() {
-		n := min(b.pass(), to-y)
+	for y := from; y < to; y += pass {
+		n := min(pass, to-y)
 		tile := kernels.Pixels{Data: w.tile, Stride: n * b.out * kernels.Group}
 		r.convolve(b, w, input, tile, y, n, 0, b.depthwise.Out)
 		r.project(b, w, input, output, tile, y*b.out, (y+n)*b.out)
@@ -29,9 +29,9 @@ func (r *Runner) rows(b *block, w *worker, input, output kernels.Pixels, from, t
 // channels makes the channels from up to to of a late block's image after its
 // depthwise convolution, in the tile.
 func (r *Runner) channels(b *block, w *worker, input, tile kernels.Pixels, from, to int) {
-	if w.whole != b { // else the padding is still there
-		w.whole = b
-		w.ring.reset(b.ringRows(), b.in, b.ringChannels(), b.pad, b.zero, 0)
+	if w.padded != b { // else the padding is still there
+		w.padded = b
+		w.ring.reset(b.ringRows(b.out), b.in, b.ringChannels(), b.pad, b.zero, 0)
 	}
 	w.ring.next = 0
 	r.convolve(b, w, input, tile, 0, b.out, from, to)
@@ -40,8 +40,7 @@ func (r *Runner) channels(b *block, w *worker, input, tile kernels.Pixels, from,
 // convolve makes n rows of the depthwise convolution from row y on, of the
 // channels from up to to, in the tile: it expands some channels of the rows
 // that are not in the ring yet, and convolves them while they are in the
-// first cache. A ring that has only those channels at a time belongs to a
-// block that is done in one pass.
+// first cache. The ring of a late block has only those channels at a time.
 func (r *Runner) convolve(b *block, w *worker, input, tile kernels.Pixels, y, n, from, to int) {
 	first := y*b.stride - b.pad.Before
 	next := w.ring.next
@@ -52,7 +51,7 @@ func (r *Runner) convolve(b *block, w *worker, input, tile kernels.Pixels, y, n,
 	for c := from; c < to; c += b.step {
 		to := min(c+b.step, to)
 		at := c // in the ring
-		if b.whole {
+		if b.late {
 			at = 0
 		}
 		if !b.stem {

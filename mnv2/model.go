@@ -54,7 +54,7 @@ type Model struct {
 	firstSize  int  // height and width of its output
 	inputZero  int8 // stands for padding
 	blocks     []block
-	late       int // the first block that is done in one pass, and those after it
+	late       int // the first late block
 	last       *kernels.Layer
 	mean       *kernels.Mean
 	embedding  Quantization
@@ -76,7 +76,14 @@ type block struct {
 	zero    int8 // stands for padding
 	step    int  // channels expanded and convolved in one go
 	stem    bool // block 0: its input comes row by row from the first convolution
-	whole   bool // all rows are made in one pass
+
+	// late blocks are small enough that the ring holds all rows of the channels
+	// of one step: all rows are made in one pass, step by step, and each weight
+	// is read once.
+	late bool
+	// byChannel has threads share the channels of a late block, then the pixels
+	// of its output, not rows: so many of them would expand too many rows twice.
+	byChannel bool
 }
 
 // New checks that the network is a MobileNetV2 and prepares it to be run. It

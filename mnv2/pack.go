@@ -15,8 +15,9 @@ func (m *Model) pack(n *Network) {
 	for i := range n.Blocks {
 		b := m.packBlock(&n.Blocks[i], size, &quant)
 		b.stem = i == 0
-		b.whole = !b.stem && b.in*b.ringWidth()*b.step <= ringBytes
-		if b.whole {
+		b.late = !b.stem && b.in*b.ringWidth()*b.step <= ringBytes
+		b.byChannel = b.late && m.threads > 1 && b.out < leastRows*m.threads
+		if b.late {
 			m.late = min(m.late, i)
 		}
 		m.blocks = append(m.blocks, b)
@@ -35,6 +36,10 @@ func (m *Model) pack(n *Network) {
 // ringBytes is how large a ring may be that has all rows of some channels: half
 // of a first cache of 32 KiB.
 const ringBytes = 16 << 10
+
+// leastRows is how many rows a thread should make of a block. One row more
+// than two of those is then expanded by two threads.
+const leastRows = 6
 
 // stored is how the kernels store a zero point.
 func (m *Model) stored(zero int32) int8 { return int8(zero) ^ m.set.Flip }

@@ -131,7 +131,7 @@ func (r *Runner) RunBatch(pictures ...[]byte) error {
 		r.run(lastAndMean)
 	}
 	r.lap()
-	if r.m.classifier != nil {
+	if r.m.classifier != nil && len(pictures) > 0 {
 		r.run(classifier)
 		r.lap()
 	}

@@ -7,8 +7,8 @@ import "tarsier/mnv2/internal/kernels"
 type stage int
 
 const (
-	earlyBlock  stage = iota // a block row by row: threads share the rows
-	convolve                 // a late block up to its depthwise convolution: the channels
+	blockRows   stage = iota // a block: threads share the rows
+	convolve                 // a block up to its depthwise convolution: the channels
 	project                  // the rest of it: the pixels
 	lastAndMean              // the last convolution and its mean: the channels
 	classifier               // for all pictures: the classes
@@ -17,11 +17,11 @@ const (
 // runBlock runs block i for one picture.
 func (r *Runner) runBlock(i, picture int) {
 	r.block, r.picture = i, picture
-	if r.m.blocks[i].whole {
+	if r.m.blocks[i].byChannel {
 		r.run(convolve)
 		r.run(project)
 	} else {
-		r.run(earlyBlock)
+		r.run(blockRows)
 	}
 }
 
@@ -31,9 +31,14 @@ func (r *Runner) run(s stage) {
 	m := r.m
 	b := &m.blocks[r.block]
 	switch s {
-	case earlyBlock:
+	case blockRows:
 		// Neighbouring jobs expand the same rows again: as few jobs as threads.
-		r.share(b.out, b.pass(), m.threads)
+		// But the others may need some time to wake up.
+		jobs := m.threads
+		if b.stem {
+			jobs *= 4
+		}
+		r.share(b.out, b.unit(), jobs)
 	case convolve:
 		r.share(b.depthwise.Out, b.step, 4*m.threads)
 	case project:
@@ -66,7 +71,7 @@ func (r *Runner) do(member, job int) {
 	b := &m.blocks[r.block]
 	tile := kernels.Pixels{Data: r.mem.tile, Stride: b.out * b.out * kernels.Group}
 	switch r.stage {
-	case earlyBlock:
+	case blockRows:
 		r.rows(b, w, r.input(), r.output(), from, to)
 	case convolve:
 		r.channels(b, w, r.input(), tile, from, to)
