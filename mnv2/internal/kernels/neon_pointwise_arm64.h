@@ -1,90 +1,127 @@
-// The convolution of tiles of as many pixels as the macros named here are for.
+// The convolution by tiles of as many pixels as the macros named here are for.
 
-	MOVD  t+0(FP), R0
-	MOVD  neonTiles_dst(R0), R(DST)
-	MOVD  neonTiles_src(R0), R(SRC)
-	MOVD  neonTiles_stream(R0), R(STREAM)
-	MOVD  neonTiles_dstNext(R0), R(DNEXT)
-	MOVD  neonTiles_srcNext(R0), R(SNEXT)
-	MOVD  neonTiles_groups(R0), R(GROUPS)
-	MOVWU neonTiles_requantized+requantized_clamped(R0), R(CLAMPED)
+	MOVD t+0(FP), R0
+	MOVD neonTiles_dst(R0), R(DST)
+	MOVD neonTiles_src(R0), R(SRC)
+	MOVD neonTiles_stream(R0), R(STREAM)
+	MOVD neonTiles_srcNext(R0), R(SNEXT)
+	MOVD neonTiles_groups(R0), R(GROUPS)
 
 group:
+	MOVWU neonHead__size(R(STREAM)), R(INPUT)
+	MOVWU neonHead_weights(R(STREAM)), R(FIRST)
 	MOVWU neonHead_light(R(STREAM)), R(LIGHT)
 	MOVWU neonHead_heavy(R(STREAM)), R(HEAVY)
 	MOVWU neonHead_tails(R(STREAM)), R(TAILS)
-	MOVWU neonHead_stepwise(R(STREAM)), R(STEPS)
-	MOVWU neonHead_weights(R(STREAM)), R(FIRST)
+	MOVWU neonHead_stepwise(R(STREAM)), R(SLOW)
+	MOVWU neonTiles_requantized+requantized_clamped(R0), R(T)
+	MOVD  neonTiles_tiles(R0), R(TILES)
+	MUL   R(SNEXT), R(INPUT)
 	ADD   R(STREAM), R(FIRST)
+	ORR   R(T), R(SLOW)
+	ADD   $64, R(FIRST), R(FIRSTB)
+	ADD   $neonHead_starts, R(STREAM), R(START)
 	MOVD  R(DST), R(OUT)
 	MOVD  R(SRC), R(IN)
-	MOVD  neonTiles_tiles(R0), R(TILES)
+	PREPARE
+	LOAD
 
 tile:
-	// The first step's pixels and weights; sum = start.
-	MOVWU neonHead__size(R(STREAM)), R(G)
-	MADD  R(SNEXT), R(IN), R(G), R(NEXT)
-	ADD   $neonHead_starts, R(STREAM), R(T)
-	MOVD  R(FIRST), R(W)
-	ADD   $64, R(FIRST), R(W1)
-	ADD   $(neonHead__size+4), R(STREAM), R(INDEX)
-	MOVWU.P 4(R(INDEX)), R(G)
-	LOAD
-	LD1_4(W, WA)
-	LD1_4(W1, WB)
-	EACH(STARTS)
-	CBZ  R(LIGHT), heavy
-	MOVD R(LIGHT), R(COUNT)
+	// The first step also loads what the sums start with.
+	CBZ  R(LIGHT), noneLight
+	STEP(LIGHT_CHAIN, BEGIN)
+	SUBS $1, R(LIGHT), R(COUNT)
+	BEQ  heavy
 
 lightStep:
-	STEP(LIGHT_CHAIN)
-	SUB  $1, R(COUNT), R(COUNT)
-	CBNZ R(COUNT), lightStep
+	STEP(LIGHT_CHAIN, NOTHING)
+	SUBS $1, R(COUNT), R(COUNT)
+	BNE  lightStep
 
 heavy:
 	CBZ  R(HEAVY), tail
 	MOVD R(HEAVY), R(COUNT)
 
 heavyStep:
-	STEP(HEAVY_CHAIN)
-	SUB  $1, R(COUNT), R(COUNT)
-	CBNZ R(COUNT), heavyStep
+	STEP(HEAVY_CHAIN, NOTHING)
+	SUBS $1, R(COUNT), R(COUNT)
+	BNE  heavyStep
 
 tail:
 	CBZ  R(TAILS), requantize
 	MOVD R(TAILS), R(COUNT)
 
 tailStep:
-	TAIL(HEAVY_CHAIN)
-	SUB  $1, R(COUNT), R(COUNT)
-	CBNZ R(COUNT), tailStep
+	TAIL(HEAVY_CHAIN, NOTHING)
+	SUBS $1, R(COUNT), R(COUNT)
+	BNE  tailStep
 
 requantize:
-	ADD  $neonHead_factors, R(STREAM), R(T)
+	CBNZ R(SLOW), slow
+	ADD  $64, R(START), R(T)
 	LD1_4(T, FACTORS)
-	CBNZ R(STEPS), stepwise
-	ADD  $neonHead_offsets, R(STREAM), R(T)
+	ADD  $128, R(START), R(T)
+	EACH(OFFSETS)
+	EACH(FUSED_SUMS)
+	EACH(FUSED_PAIRS)
+	EACH(NARROW_LOWER)
+	ADD  $(16*PIXELS), R(IN), R(IN)
+	MOVD R(W), R(T)
+	PREPARE
+	SUB  $1, R(TILES), R(TILES)
+	EACH(NARROW_UPPER)
+
+store:
+	STORE
+	ADD  $(16*PIXELS), R(OUT), R(OUT)
+	CBZ  R(TILES), done
+	LOAD
+	B    tile
+
+done:
+	MOVD neonTiles_dstNext(R0), R(COUNT)
+	MOVD R(T), R(STREAM) // the next group's begins where this one's ends
+	ADD  R(COUNT), R(DST)
+	SUB  $1, R(GROUPS), R(GROUPS)
+	CBNZ R(GROUPS), group
+	RET
+
+noneLight:
+	CBZ  R(HEAVY), onlyTail
+	STEP(HEAVY_CHAIN, BEGIN)
+	SUBS $1, R(HEAVY), R(COUNT)
+	BNE  heavyStep
+	B    tail
+
+onlyTail:
+	TAIL(HEAVY_CHAIN, BEGIN)
+	SUBS $1, R(TAILS), R(COUNT)
+	BNE  tailStep
+	B    requantize
+
+slow:
+	ADD   $64, R(START), R(T)
+	LD1_4(T, FACTORS)
+	MOVWU neonHead_stepwise(R(STREAM)), R(COUNT)
+	CBNZ  R(COUNT), stepwise
+	ADD   $128, R(START), R(T)
 	EACH(OFFSETS)
 	EACH(FUSED_SUMS)
 	EACH(FUSED_PAIRS)
 
 narrow:
+	MOVW neonTiles_requantized+requantized_low(R0), R(T)
+	DUP_16B(T, LOW)
+	MOVW neonTiles_requantized+requantized_high(R0), R(T)
+	DUP_16B(T, HIGH)
 	EACH(NARROW_LOWER)
 	EACH(NARROW_UPPER)
-	CBNZ R(CLAMPED), clamp
-
-store:
-	STORE
+	EACH(CLAMP)
 	ADD  $(16*PIXELS), R(IN), R(IN)
-	ADD  $(16*PIXELS), R(OUT), R(OUT)
+	MOVD R(W), R(T)
+	PREPARE
 	SUB  $1, R(TILES), R(TILES)
-	CBNZ R(TILES), tile
-
-	MOVD R(W), R(STREAM) // the next group's begins where this one's ends
-	ADD  R(DNEXT), R(DST)
-	SUB  $1, R(GROUPS), R(GROUPS)
-	CBNZ R(GROUPS), group
-	RET
+	B    store
 
 stepwise:
 	MOVW neonTiles_requantized+requantized_zero(R0), R(T)
@@ -92,11 +129,3 @@ stepwise:
 	EACH(STEPWISE_SUMS)
 	EACH(STEPWISE_PAIRS)
 	B    narrow
-
-clamp:
-	MOVW neonTiles_requantized+requantized_low(R0), R(T)
-	DUP_16B(T, LOW)
-	MOVW neonTiles_requantized+requantized_high(R0), R(T)
-	DUP_16B(T, HIGH)
-	EACH(CLAMP)
-	B    store

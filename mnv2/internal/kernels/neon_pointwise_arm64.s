@@ -32,8 +32,8 @@
 #define DST    1 // the group's first pixel
 #define SRC    2
 #define STREAM 3
-#define DNEXT  4 // from a group to the next
-#define SNEXT  5
+#define INPUT  4 // from the tile's pixels to those of the first step
+#define SNEXT  5 // from a group of inputs to the next
 #define GROUPS 6 // still to do
 #define TILES  7 // of the group
 #define OUT    8 // the tile's pixels
@@ -49,10 +49,11 @@
 #define LIGHT 19 // how many steps of each kind
 #define HEAVY 20
 #define TAILS 21
-#define STEPS 22 // whether the group is to be requantized step by step
-#define CLAMPED 23 // whether low or high is not that of a byte
-#define FIRST 24 // the group's weights
+#define START 22 // the group's starts
+#define SLOW  23 // whether it is to be requantized step by step or to be clamped
+#define FIRST 24 // its weights
 #define T     25
+#define FIRSTB 26 // and those that come into WB
 
 // Vectors: sums 0-11, 4 of each pixel; products 12-17; inputs and the same
 // rotated by one pair more; weights of 8 channels by 2 rotations, twice.
@@ -84,27 +85,41 @@
 	ADD     $256, R(W), R(W)
 
 // A step of 16 inputs: rotations 0 and 1, then 2 and 3.
-#define STEP(CHAIN) \
+#define STEP(CHAIN, BEGIN) \
 	ADVANCE; \
 	ROTATE(2, Y0); \
-	CHAIN(ROTATE(4, X0), W1, W2); \
+	CHAIN(BEGIN, ROTATE(4, X0), W1, W2); \
 	ROTATE(2, Y0); \
-	CHAIN(LOAD, W, W3)
+	CHAIN(NOTHING, LOAD, W, W3)
 
 // A step of 8 inputs: rotations 0 | 1, then 2 | 3.
-#define TAIL(CHAIN) \
+#define TAIL(CHAIN, BEGIN) \
 	ADVANCE; \
 	SUB $128, R(W), R(W); \
-	ROTATE_8; \
-	CHAIN(LOAD, W1, W2)
+	EACH(ROTATE_8); \
+	EACH(WITH_NEXT); \
+	EACH(SWAP); \
+	CHAIN(BEGIN, LOAD, W1, W2)
 
-#define ROTATE_8_OF(x, y) \
-	EXT_8B(2, x, x, y); \
-	TRN1_2D(x, y, x); \
-	REV64_4S(x, y)
+#define ROTATE_8(p) EXT_8B(2, X0+p, X0+p, Y0+p)
+#define WITH_NEXT(p) TRN1_2D(X0+p, Y0+p, X0+p)
+#define SWAP(p) REV64_4S(X0+p, Y0+p)
+
+// What the tile's first step needs at once, and what can wait until it runs.
+#define PREPARE \
+	MOVD  R(FIRST), R(W); \
+	MOVWU neonHead__size+4(R(STREAM)), R(G); \
+	ADD   $(neonHead__size+8), R(STREAM), R(INDEX); \
+	ADD   R(INPUT), R(IN), R(NEXT); \
+	LD1_4(W, WA); \
+	AT_ONCE
+#define BEGIN LATER; EACH(STARTS)
 
 // What there is for each pixel of a tile: a tile of P pixels has the macros
 // that end in _P.
+#define EACH_3(F) F(0); F(1); F(2)
+#define EACH_2(F) F(0); F(1)
+#define EACH_1(F) F(0)
 
 // The products of all pixels, at x, with 4 and 4 channels, at w and w + 1.
 #define PRODUCTS_3(OP, x, w) \
@@ -119,8 +134,9 @@
 // rotation's products to the first's, or makes new ones, BETWEEN having dealt
 // with those. AFTER comes when X0 is done with; the weights of the chain after
 // the next are loaded from p.
-#define HALF_3(c, w, BETWEEN, MORE, AFTER, p) \
+#define HALF_3(c, w, BEGIN, BETWEEN, MORE, AFTER, p) \
 	PRODUCTS_3(SMULL_8H, X0, w); \
+	BEGIN; \
 	PRODUCTS_3(SMLAL2_8H, X0, w); \
 	AFTER; \
 	BETWEEN; \
@@ -129,23 +145,15 @@
 	LD1_4(p, w); \
 	SUMS_3(c)
 
-#define LIGHT_CHAIN_3(AFTER, p, q) \
-	HALF_3(0, WA, NOTHING, SMLAL_8H, NOTHING, p); \
-	HALF_3(2, WB, NOTHING, SMLAL_8H, AFTER, q)
+#define LIGHT_CHAIN_3(BEGIN, AFTER, p, q) \
+	HALF_3(0, WA, BEGIN, NOTHING, SMLAL_8H, NOTHING, p); \
+	HALF_3(2, WB, NOTHING, NOTHING, SMLAL_8H, AFTER, q)
 
-#define HEAVY_CHAIN_3(AFTER, p, q) \
-	HALF_3(0, WA, SUMS_3(0), SMULL_8H, NOTHING, p); \
-	HALF_3(2, WB, SUMS_3(2), SMULL_8H, AFTER, q)
+#define HEAVY_CHAIN_3(BEGIN, AFTER, p, q) \
+	HALF_3(0, WA, BEGIN, SUMS_3(0), SMULL_8H, NOTHING, p); \
+	HALF_3(2, WB, NOTHING, SUMS_3(2), SMULL_8H, AFTER, q)
 
-#define ROTATE_3(i, y) \
-	EXT_16B(i, X0, X0, y); \
-	EXT_16B(i, X1, X1, y+1); \
-	EXT_16B(i, X2, X2, y+2)
-
-#define ROTATE_8_3 ROTATE_8_OF(X0, Y0); ROTATE_8_OF(X1, Y1); ROTATE_8_OF(X2, Y2)
-#define LOAD_3 LD1_3(NEXT, X0)
-
-// Fewer pixels leave room, and are too few to be worked on between: all 16
+// Fewer pixels leave room, and are too few to hide each other's latency: all 16
 // channels at once.
 #define PRODUCTS_2(OP, x, i) \
 	OP(x, WA+i, 12); OP(x+1, WA+i, 13); OP(x, WA+1+i, 14); OP(x+1, WA+1+i, 15); \
@@ -161,8 +169,9 @@
 #define SUMS_1 \
 	SADALP_4S(12, 0); SADALP_4S(13, 1); SADALP_4S(14, 2); SADALP_4S(15, 3)
 
-#define CHAIN(PRODUCTS, SUMS, BETWEEN, MORE, AFTER, p, q) \
+#define CHAIN(PRODUCTS, SUMS, BEGIN, BETWEEN, MORE, AFTER, p, q) \
 	PRODUCTS(SMULL_8H, X0, 0); \
+	BEGIN; \
 	PRODUCTS(SMLAL2_8H, X0, 0); \
 	AFTER; \
 	BETWEEN; \
@@ -172,27 +181,37 @@
 	LD1_4(q, WB); \
 	SUMS
 
-#define LIGHT_CHAIN_2(AFTER, p, q) CHAIN(PRODUCTS_2, SUMS_2, NOTHING, SMLAL_8H, AFTER, p, q)
-#define HEAVY_CHAIN_2(AFTER, p, q) CHAIN(PRODUCTS_2, SUMS_2, SUMS_2, SMULL_8H, AFTER, p, q)
-#define LIGHT_CHAIN_1(AFTER, p, q) CHAIN(PRODUCTS_1, SUMS_1, NOTHING, SMLAL_8H, AFTER, p, q)
-#define HEAVY_CHAIN_1(AFTER, p, q) CHAIN(PRODUCTS_1, SUMS_1, SUMS_1, SMULL_8H, AFTER, p, q)
+#define LIGHT_CHAIN_2(BEGIN, AFTER, p, q) CHAIN(PRODUCTS_2, SUMS_2, BEGIN, NOTHING, SMLAL_8H, AFTER, p, q)
+#define HEAVY_CHAIN_2(BEGIN, AFTER, p, q) CHAIN(PRODUCTS_2, SUMS_2, BEGIN, SUMS_2, SMULL_8H, AFTER, p, q)
+#define LIGHT_CHAIN_1(BEGIN, AFTER, p, q) CHAIN(PRODUCTS_1, SUMS_1, BEGIN, NOTHING, SMLAL_8H, AFTER, p, q)
+#define HEAVY_CHAIN_1(BEGIN, AFTER, p, q) CHAIN(PRODUCTS_1, SUMS_1, BEGIN, SUMS_1, SMULL_8H, AFTER, p, q)
 
+#define ROTATE_3(i, y) \
+	EXT_16B(i, X0, X0, y); \
+	EXT_16B(i, X1, X1, y+1); \
+	EXT_16B(i, X2, X2, y+2)
 #define ROTATE_2(i, y) EXT_16B(i, X0, X0, y); EXT_16B(i, X1, X1, y+1)
 #define ROTATE_1(i, y) EXT_16B(i, X0, X0, y)
-#define ROTATE_8_2 ROTATE_8_OF(X0, Y0); ROTATE_8_OF(X1, Y1)
-#define ROTATE_8_1 ROTATE_8_OF(X0, Y0)
+
+#define LOAD_3 LD1_3(NEXT, X0)
 #define LOAD_2 LD1_2(NEXT, X0)
 #define LOAD_1 LDR_Q(NEXT, 0, X0)
 
-// Something for each pixel p.
-#define EACH_3(F) F(0); F(1); F(2)
-#define EACH_2(F) F(0); F(1)
-#define EACH_1(F) F(0)
+#define AT_ONCE_3
+#define LATER_3 LD1_4(FIRSTB, WB)
+#define AT_ONCE_2 LD1_4(FIRSTB, WB)
+#define LATER_2
+#define AT_ONCE_1 AT_ONCE_2
+#define LATER_1
+
+#define STORE_3 STR_Q(12, OUT, 0); STR_Q(16, OUT, 16); STR_Q(17, OUT, 32)
+#define STORE_2 STR_Q(12, OUT, 0); STR_Q(16, OUT, 16)
+#define STORE_1 STR_Q(12, OUT, 0)
 
 // From the sums of pixel p to its 16 bytes. The constants are in the sums'
 // order: channels 0 2 4 6, 1 3 5 7, 8 10 12 14, 9 11 13 15, which taking lanes
 // in turn puts right. (UZP1 would do without, but is 3 operations on an A72.)
-#define STARTS(p) LD1_4(T, 4*p)
+#define STARTS(p) LD1_4(START, 4*p)
 #define OFFSETS(p) LD1_4(T, 12+4*p)
 
 #define FUSED_SUMS(p) \
@@ -205,11 +224,7 @@
 	TRN1_8H(12+4*p, 13+4*p, 12+4*p); \
 	TRN1_8H(14+4*p, 15+4*p, 14+4*p)
 
-#define STEPWISE_SUMS(p) \
-	STEPWISE(4*p, FACTORS); \
-	STEPWISE(4*p+1, FACTORS+1); \
-	STEPWISE(4*p+2, FACTORS+2); \
-	STEPWISE(4*p+3, FACTORS+3)
+#define STEPWISE_SUMS(p) STEPWISE(4*p, FACTORS)
 
 #define STEPWISE_PAIRS(p) \
 	TRN2_8H(4*p, 4*p+1, 12+4*p); \
@@ -217,21 +232,20 @@
 	SQADD_8H(12+4*p, ZERO, 12+4*p); \
 	SQADD_8H(14+4*p, ZERO, 14+4*p)
 
-#define NARROW_LOWER(p) SQXTN_8B(12+4*p, 12+4*p)
-#define NARROW_UPPER(p) SQXTN2_16B(14+4*p, 12+4*p)
+// The bytes, in 12, 16 and 17: the inputs' registers are free again.
+#define BYTES(p) (12+4*p-3*(p/2))
+#define NARROW_LOWER(p) SQXTN_8B(12+4*p, BYTES(p))
+#define NARROW_UPPER(p) SQXTN2_16B(14+4*p, BYTES(p))
 #define CLAMP(p) \
-	SMAX_16B(12+4*p, LOW, 12+4*p); \
-	SMIN_16B(12+4*p, HIGH, 12+4*p)
-
-#define STORE_3 STR_Q(12, OUT, 0); STR_Q(16, OUT, 16); STR_Q(20, OUT, 32)
-#define STORE_2 STR_Q(12, OUT, 0); STR_Q(16, OUT, 16)
-#define STORE_1 STR_Q(12, OUT, 0)
+	SMAX_16B(BYTES(p), LOW, BYTES(p)); \
+	SMIN_16B(BYTES(p), HIGH, BYTES(p))
 
 #define LIGHT_CHAIN LIGHT_CHAIN_3
 #define HEAVY_CHAIN HEAVY_CHAIN_3
 #define ROTATE ROTATE_3
-#define ROTATE_8 ROTATE_8_3
 #define LOAD LOAD_3
+#define AT_ONCE AT_ONCE_3
+#define LATER LATER_3
 #define EACH EACH_3
 #define STORE STORE_3
 #define PIXELS 3
@@ -243,16 +257,18 @@ TEXT ·neonPointwise3(SB), NOSPLIT, $0-8
 #undef LIGHT_CHAIN
 #undef HEAVY_CHAIN
 #undef ROTATE
-#undef ROTATE_8
 #undef LOAD
+#undef AT_ONCE
+#undef LATER
 #undef EACH
 #undef STORE
 #undef PIXELS
 #define LIGHT_CHAIN LIGHT_CHAIN_2
 #define HEAVY_CHAIN HEAVY_CHAIN_2
 #define ROTATE ROTATE_2
-#define ROTATE_8 ROTATE_8_2
 #define LOAD LOAD_2
+#define AT_ONCE AT_ONCE_2
+#define LATER LATER_2
 #define EACH EACH_2
 #define STORE STORE_2
 #define PIXELS 2
@@ -264,16 +280,18 @@ TEXT ·neonPointwise2(SB), NOSPLIT, $0-8
 #undef LIGHT_CHAIN
 #undef HEAVY_CHAIN
 #undef ROTATE
-#undef ROTATE_8
 #undef LOAD
+#undef AT_ONCE
+#undef LATER
 #undef EACH
 #undef STORE
 #undef PIXELS
 #define LIGHT_CHAIN LIGHT_CHAIN_1
 #define HEAVY_CHAIN HEAVY_CHAIN_1
 #define ROTATE ROTATE_1
-#define ROTATE_8 ROTATE_8_1
 #define LOAD LOAD_1
+#define AT_ONCE AT_ONCE_1
+#define LATER LATER_1
 #define EACH EACH_1
 #define STORE STORE_1
 #define PIXELS 1
