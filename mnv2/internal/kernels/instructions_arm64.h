@@ -101,4 +101,5 @@
 #define LD1_2(n, t) WORD $(0x4C40A000 | (n)<<5 | (t))
 #define LD1_3(n, t) WORD $(0x4C406000 | (n)<<5 | (t))
 #define LD1_4(n, t) WORD $(0x4C402000 | (n)<<5 | (t))
+#define ST1_1(t, n) WORD $(0x4C007000 | (n)<<5 | (t))
 #define ST1_2(t, n) WORD $(0x4C00A000 | (n)<<5 | (t))

@@ -166,16 +166,15 @@ func sdotPackDepthwise(l *Layer, weights []int8) {
 }
 
 type sdotPointwiseArgs struct {
-	dst, src  *int8
-	srcStride int
-	down      [2]int // from the output of even 8 channels to odd ones, and on
-	head      *[4]int8
-	size      int // bytes of a head and its weights
-	blocks    int // of 8 channels
-	groups    int // of 16 input channels, see the kernels
-	quads     int // and what remains, 4 each
-	last      int // position of the last tile
-	low, high int32
+	dst, src             *int8
+	dstStride, srcStride int
+	head                 *[4]int8
+	size                 int // bytes of a head and its weights
+	blocks               int // of 8 channels
+	groups               int // of 16 input channels, see the kernels
+	quads                int // and what remains, 4 each
+	last                 int // position of the last tile
+	low, high            int32
 }
 
 //go:noescape
@@ -193,8 +192,8 @@ func (l *Layer) sdotChannels(dst, src Pixels, n, in, from, to int) {
 	quads := (in + 3) / 4
 	size := sdotHeadQuads + 8*quads
 	a := sdotPointwiseArgs{
+		dstStride: dst.Stride,
 		srcStride: src.Stride,
-		down:      [2]int{8, dst.Stride - 8},
 		head:      &l.Weights[from/8*size:][:(to-from)/8*size+sdotSlack/4][0],
 		size:      4 * size,
 		blocks:    (to - from) / 8,
@@ -231,14 +230,14 @@ func sdotFirst(dst Pixels, rows *[3][]int8, n int, l *Layer, s *Scratch) {
 }
 
 type sdotDepthwiseArgs struct {
-	magic, low, high [4]int32 // see sdot_arm64.h
-	src              [4]*int8
-	dst              [2]*int8
-	srcDown, dstDown [2]int // from even 8 channels to odd ones, and on
-	head             *[4]int8
-	blocks           int // of 8 channels
-	last             int // position of the last column
-	n                int
+	magic, low, high     [4]int32 // see sdot_arm64.h
+	src                  [4]*int8
+	dst                  [2]*int8
+	srcStride, dstStride int
+	head                 *[4]int8
+	blocks               int // of 8 channels
+	last                 int // position of the last column
+	n                    int
 }
 
 //go:noescape
@@ -250,15 +249,15 @@ func sdotDepthwise2(a *sdotDepthwiseArgs)
 func sdotDepthwiseRows(dst, src []Pixels, n int, l *Layer, stride, from, to int) {
 	const size = sdotHeadQuads + 24
 	a := sdotDepthwiseArgs{
-		magic:   four(magicBits),
-		low:     four(l.Min - l.Zero),
-		high:    four(l.Max - l.Zero),
-		srcDown: [2]int{8, src[0].Stride - 8},
-		dstDown: [2]int{8, dst[0].Stride - 8},
-		head:    &l.Weights[from/8*size:][:(to-from)/8*size][0],
-		blocks:  (to - from) / 8,
-		last:    (n + 1) * Group,
-		n:       n,
+		magic:     four(magicBits),
+		low:       four(l.Min - l.Zero),
+		high:      four(l.Max - l.Zero),
+		srcStride: src[0].Stride,
+		dstStride: dst[0].Stride,
+		head:      &l.Weights[from/8*size:][:(to-from)/8*size][0],
+		blocks:    (to - from) / 8,
+		last:      (n + 1) * Group,
+		n:         n,
 	}
 	groups := (to - from - 1) / Group
 	columns := (n-1)*stride + 3

@@ -11,28 +11,34 @@
 #define PACK(a, b) UZP1_8H(a, b, a)
 #define NARROW(a) SQXTN_8B(a, a)
 
-// Sums that go too far are bounded before that; being positive floats, they
-// compare as integers do.
-#define BOUND(sum, low, high) \
-	SMAX_4S(sum, low, sum); \
-	SMIN_4S(sum, high, sum)
+// What comes before that in other modes, for all sums of a kernel: EACH(f, x,
+// y) is f(sum, x, sum) for those of the first 4 channels, and f(sum, y, sum)
+// for those of the other 4.
+
+// Sums that go too far are bounded; being positive floats, they compare as
+// integers do.
+#define BOUND(low0, low1, high0, high1) \
+	EACH(SMAX_4S, low0, low1); \
+	EACH(SMIN_4S, high0, high1)
 
 // Where fma is not exact, it has a factor of 1, and the definition's product
 // and rounding come before it:
 //
 //	rint((sum - 1.5*2^23) * multiplier) + 1.5*2^23
-#define ROUND(sum, multiplier, magic) \
-	FSUB_4S(sum, magic, sum); \
-	FMUL_4S(sum, multiplier, sum); \
-	FADD_4S(sum, magic, sum)
+#define ROUND(multiplier0, multiplier1, magic) \
+	EACH(FSUB_4S, magic, magic); \
+	EACH(FMUL_4S, multiplier0, multiplier1); \
+	EACH(FADD_4S, magic, magic)
 
 // Sums that can be any integer:
 //
 //	bits(1.5*2^23 + clamp(rint(float32(sum) * multiplier), low, high))
-#define EXACT(sum, multiplier, low, high, magic) \
-	SCVTF_4S(sum, sum); \
-	FMUL_4S(sum, multiplier, sum); \
-	FCVTNS_4S(sum, sum); \
-	SMAX_4S(sum, low, sum); \
-	SMIN_4S(sum, high, sum); \
-	ADD_4S(sum, magic, sum)
+#define EXACT(multiplier0, multiplier1, low, high, magic) \
+	EACH(TOFLOAT, 0, 0); \
+	EACH(FMUL_4S, multiplier0, multiplier1); \
+	EACH(TOINT, 0, 0); \
+	EACH(SMAX_4S, low, low); \
+	EACH(SMIN_4S, high, high); \
+	EACH(ADD_4S, magic, magic)
+#define TOFLOAT(n, m, d) SCVTF_4S(n, d)
+#define TOINT(n, m, d) FCVTNS_4S(n, d)

@@ -58,11 +58,10 @@
 #define HEAD 11
 #define BLOCKS 12
 #define COUNT 13
-#define TMP 14
-#define DOWN 15
-#define DOWN2 16
+#define DOWN 15 // from 8 channels to the next 8: 8, or stride minus 8
+#define STRIDE 16
 #define DSTDOWN 17
-#define DSTDOWN2 19
+#define DSTSTRIDE 19
 #define MODE 20
 
 #define LOADEVEN(at) \
@@ -78,11 +77,6 @@
 	CMP R(LAST), R(COLUMN); \
 	CSEL HI, R(LAST), R(COLUMN), R(COLUMN); \
 	ADD $16, R(COLUMN), R(EVEN)
-#define SWAP(a, b) \
-	MOVD R(a), R(TMP); \
-	MOVD R(b), R(a); \
-	MOVD R(TMP), R(b)
-
 #define TAP(c0, c1, w0, w1) \
 	SDOT(c0, w0, A0); \
 	SDOT(c1, w1, A1)
@@ -126,24 +120,24 @@
 	LDR_Q(HEAD, sdotHead_low+16, T1); \
 	LDR_Q(HEAD, sdotHead_high, O0); \
 	LDR_Q(HEAD, sdotHead_high+16, O1); \
-	BOUND(A0, T0, O0); \
-	BOUND(A1, T1, O1); \
+	BOUND(T0, T1, O0, O1); \
 	OFFSET(T0, 0); \
 	OFFSET(T1, 16)
 #define ROUNDSUMS \
 	BOUNDSUMS; \
 	LDR_Q(ARGS, sdotDepthwiseArgs_magic, T0); \
-	ROUND(A0, M0, T0); \
-	ROUND(A1, M1, T0); \
+	ROUND(M0, M1, T0); \
 	OFFSET(T0, 0)
 #define EXACTSUMS \
 	LDR_Q(ARGS, sdotDepthwiseArgs_magic, T0); \
 	LDR_Q(ARGS, sdotDepthwiseArgs_low, O0); \
 	LDR_Q(ARGS, sdotDepthwiseArgs_high, O1); \
-	EXACT(A0, M0, O0, O1, T0); \
-	EXACT(A1, M1, O0, O1, T0); \
+	EXACT(M0, M1, O0, O1, T0); \
 	OFFSET(T0, 0)
 #define NOTHING
+#define EACH(f, x, y) \
+	f(A0, x, A0); \
+	f(A1, y, A1)
 
 // All pixels of a row.
 #define PIXELS(before, loop) \
@@ -163,10 +157,10 @@ TEXT ·sdotDepthwise2(SB), NOSPLIT, $0-8
 	MOVD sdotDepthwiseArgs_head(R(ARGS)), R(HEAD)
 	MOVD sdotDepthwiseArgs_blocks(R(ARGS)), R(BLOCKS)
 	MOVD sdotDepthwiseArgs_last(R(ARGS)), R(LAST)
-	MOVD sdotDepthwiseArgs_srcDown(R(ARGS)), R(DOWN)
-	MOVD sdotDepthwiseArgs_srcDown+8(R(ARGS)), R(DOWN2)
-	MOVD sdotDepthwiseArgs_dstDown(R(ARGS)), R(DSTDOWN)
-	MOVD sdotDepthwiseArgs_dstDown+8(R(ARGS)), R(DSTDOWN2)
+	MOVD sdotDepthwiseArgs_srcStride(R(ARGS)), R(STRIDE)
+	MOVD sdotDepthwiseArgs_dstStride(R(ARGS)), R(DSTSTRIDE)
+	MOVD $8, R(DOWN)
+	MOVD $8, R(DSTDOWN)
 
 block:
 	LDR_Q(HEAD, sdotHead__size, W00)
@@ -225,8 +219,8 @@ last:
 	ADD R(DOWN), R(SRC1)
 	ADD R(DOWN), R(SRC2)
 	ADD R(DSTDOWN), R(DST)
-	SWAP(DOWN, DOWN2)
-	SWAP(DSTDOWN, DSTDOWN2)
+	SUB R(DOWN), R(STRIDE), R(DOWN)
+	SUB R(DSTDOWN), R(DSTSTRIDE), R(DSTDOWN)
 	SUBS $1, R(BLOCKS), R(BLOCKS)
 	BNE block
 	RET

@@ -63,11 +63,10 @@
 #define HEAD 11
 #define BLOCKS 12
 #define COUNT 13
-#define TMP 14
-#define DOWN 15
-#define DOWN2 16
+#define DOWN 15 // from 8 channels to the next 8: 8, or stride minus 8
+#define STRIDE 16
 #define DSTDOWN 17
-#define DSTDOWN2 19
+#define DSTSTRIDE 19
 #define MODE 20
 
 #define LOADCOLUMN \
@@ -79,11 +78,6 @@
 	ADD $16, R(COLUMN); \
 	CMP R(LAST), R(COLUMN); \
 	CSEL HI, R(LAST), R(COLUMN), R(COLUMN)
-
-#define SWAP(a, b) \
-	MOVD R(a), R(TMP); \
-	MOVD R(b), R(a); \
-	MOVD R(TMP), R(b)
 
 // Rows to lanes: first pairs of rows, then pairs of pairs.
 #define PAIRS \
@@ -151,20 +145,14 @@
 	LDR_Q(HEAD, sdotHead_low+16, TU1); \
 	LDR_Q(HEAD, sdotHead_high, TL0); \
 	LDR_Q(HEAD, sdotHead_high+16, TL1); \
-	BOUND(AU0, TU0, TL0); \
-	BOUND(AU1, TU1, TL1); \
-	BOUND(AL0, TU0, TL0); \
-	BOUND(AL1, TU1, TL1); \
+	BOUND(TU0, TU1, TL0, TL1); \
 	OFFSETS
 #define ROUNDSUMS(free0, free1) \
 	BOUNDSUMS(free0, free1); \
 	LDR_Q(ARGS, sdotDepthwiseArgs_magic, TL1); \
 	LDR_Q(HEAD, sdotHead_multiplier, TU0); \
 	LDR_Q(HEAD, sdotHead_multiplier+16, TU1); \
-	ROUND(AU0, TU0, TL1); \
-	ROUND(AU1, TU1, TL1); \
-	ROUND(AL0, TU0, TL1); \
-	ROUND(AL1, TU1, TL1); \
+	ROUND(TU0, TU1, TL1); \
 	OFFSETS
 #define EXACTSUMS(free0, free1) \
 	LDR_Q(ARGS, sdotDepthwiseArgs_magic, TL1); \
@@ -172,12 +160,14 @@
 	LDR_Q(ARGS, sdotDepthwiseArgs_high, free1); \
 	LDR_Q(HEAD, sdotHead_multiplier, TU0); \
 	LDR_Q(HEAD, sdotHead_multiplier+16, TU1); \
-	EXACT(AU0, TU0, free0, free1, TL1); \
-	EXACT(AU1, TU1, free0, free1, TL1); \
-	EXACT(AL0, TU0, free0, free1, TL1); \
-	EXACT(AL1, TU1, free0, free1, TL1); \
+	EXACT(TU0, TU1, free0, free1, TL1); \
 	OFFSETS
 #define NOTHING(free0, free1)
+#define EACH(f, x, y) \
+	f(AU0, x, AU0); \
+	f(AU1, y, AU1); \
+	f(AL0, x, AL0); \
+	f(AL1, y, AL1)
 
 // All pixels of a row. A column is made from the same registers in every third
 // step.
@@ -207,10 +197,10 @@ TEXT ·sdotDepthwise(SB), NOSPLIT, $0-8
 	MOVD sdotDepthwiseArgs_head(R(ARGS)), R(HEAD)
 	MOVD sdotDepthwiseArgs_blocks(R(ARGS)), R(BLOCKS)
 	MOVD sdotDepthwiseArgs_last(R(ARGS)), R(LAST)
-	MOVD sdotDepthwiseArgs_srcDown(R(ARGS)), R(DOWN)
-	MOVD sdotDepthwiseArgs_srcDown+8(R(ARGS)), R(DOWN2)
-	MOVD sdotDepthwiseArgs_dstDown(R(ARGS)), R(DSTDOWN)
-	MOVD sdotDepthwiseArgs_dstDown+8(R(ARGS)), R(DSTDOWN2)
+	MOVD sdotDepthwiseArgs_srcStride(R(ARGS)), R(STRIDE)
+	MOVD sdotDepthwiseArgs_dstStride(R(ARGS)), R(DSTSTRIDE)
+	MOVD $8, R(DOWN)
+	MOVD $8, R(DSTDOWN)
 
 block:
 	LDR_Q(HEAD, sdotHead__size, U00)
@@ -276,8 +266,8 @@ block:
 	ADD R(DOWN), R(SRC3)
 	ADD R(DSTDOWN), R(UPPER)
 	ADD R(DSTDOWN), R(LOWER)
-	SWAP(DOWN, DOWN2)
-	SWAP(DSTDOWN, DSTDOWN2)
+	SUB R(DOWN), R(STRIDE), R(DOWN)
+	SUB R(DSTDOWN), R(DSTSTRIDE), R(DSTDOWN)
 	SUBS $1, R(BLOCKS), R(BLOCKS)
 	BNE block
 	RET

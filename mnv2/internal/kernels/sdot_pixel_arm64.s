@@ -41,10 +41,14 @@
 #define BLOCKS 14
 #define GROUPS 15 // whole ones
 #define QUADS 16  // after them
-#define DOWN 17
-#define DOWN2 19
+#define DOWN 17 // from the output of 8 channels to that of the next 8: 8, or
+#define DSTSTRIDE 19 // this minus 8
 #define COUNT 20
 #define TMP 21
+
+#define EACH(f, x, y) \
+	f(A0, x, A0); \
+	f(A1, y, A1)
 
 // func sdotPointwise1(a *sdotPointwiseArgs)
 TEXT ·sdotPointwise1(SB), NOSPLIT, $0-8
@@ -52,8 +56,8 @@ TEXT ·sdotPointwise1(SB), NOSPLIT, $0-8
 	MOVD sdotPointwiseArgs_src(R(ARGS)), R(SRC)
 	MOVD sdotPointwiseArgs_srcStride(R(ARGS)), R(STRIDE)
 	MOVD sdotPointwiseArgs_dst(R(ARGS)), R(OUT)
-	MOVD sdotPointwiseArgs_down(R(ARGS)), R(DOWN)
-	MOVD sdotPointwiseArgs_down+8(R(ARGS)), R(DOWN2)
+	MOVD sdotPointwiseArgs_dstStride(R(ARGS)), R(DSTSTRIDE)
+	MOVD $8, R(DOWN)
 	MOVD sdotPointwiseArgs_head(R(ARGS)), R(HEAD)
 	MOVD sdotPointwiseArgs_blocks(R(ARGS)), R(BLOCKS)
 	MOVD sdotPointwiseArgs_groups(R(ARGS)), R(GROUPS)
@@ -125,17 +129,14 @@ sums:
 	LDR_Q(HEAD, sdotHead_low+16, T1)
 	LDR_Q(HEAD, sdotHead_high, FACTOR0)
 	LDR_Q(HEAD, sdotHead_high+16, FACTOR1)
-	BOUND(A0, T0, FACTOR0)
-	BOUND(A1, T1, FACTOR1)
+	BOUND(T0, T1, FACTOR0, FACTOR1)
 bounded:
 	TBZ $1, R(TMP), requantize
-	ROUND(A0, M0, MAGIC)
-	ROUND(A1, M1, MAGIC)
+	ROUND(M0, M1, MAGIC)
 	B requantize
 
 exact:
-	EXACT(A0, M0, LOW, HIGH, MAGIC)
-	EXACT(A1, M1, LOW, HIGH, MAGIC)
+	EXACT(M0, M1, LOW, HIGH, MAGIC)
 
 requantize:
 	LDR_Q(HEAD, sdotHead_factor, FACTOR0)
@@ -149,9 +150,7 @@ requantize:
 	STR_D(T0, OUT, 0)
 	MOVD R(W), R(HEAD) // the next head follows the weights
 	ADD R(DOWN), R(OUT)
-	MOVD R(DOWN), R(TMP)
-	MOVD R(DOWN2), R(DOWN)
-	MOVD R(TMP), R(DOWN2)
+	SUB R(DOWN), R(DSTSTRIDE), R(DOWN)
 	SUBS $1, R(BLOCKS), R(BLOCKS)
 	BNE block
 	RET

@@ -70,11 +70,14 @@
 #define SIZE 13   // of a head with its weights
 #define BLOCKS 14 // of 8 channels that are left
 #define GROUPS 15 // but the last
-#define QUADS 16  // of the last group
-#define DOWN 17   // from the output of 8 channels to that of the next 8
-#define DOWN2 19  // and from there on
-#define COUNT 20
-#define TMP 21
+#define COUNT 16
+#define LAST 17   // the code for the last group
+#define DOWN 19   // from the output of 8 channels to that of the next 8: 8, or
+#define DSTSTRIDE 20 // this minus 8
+#define MODE 21
+#define TMP0 22
+#define TMP1 23
+#define TMP2 24
 
 // a += w0*x, b += w1*x, for quad i.
 #define PIXEL(i, w0, w1, x, a, b) \
@@ -132,15 +135,52 @@
 	FUSE(b, FACTOR1, rb)
 #define STORE(a, at) STR_D(a, OUT, at)
 
-#define BOUND8(a, b) \
-	BOUND(a, T0, T2); \
-	BOUND(b, T1, T3)
-#define ROUND8(a, b) \
-	ROUND(a, T0, MAGIC); \
-	ROUND(b, T1, MAGIC)
-#define EXACT8(a, b) \
-	EXACT(a, T0, T2, T3, MAGIC); \
-	EXACT(b, T1, T2, T3, MAGIC)
+#define EACHPIXEL(f) \
+	f(A00, A01); \
+	f(A10, A11); \
+	f(A20, A21); \
+	f(A30, A31); \
+	f(A40, A41); \
+	f(A50, A51); \
+	f(A60, A61)
+#define EACH(f, x, y) \
+	f(A00, x, A00); \
+	f(A01, y, A01); \
+	f(A10, x, A10); \
+	f(A11, y, A11); \
+	f(A20, x, A20); \
+	f(A21, y, A21); \
+	f(A30, x, A30); \
+	f(A31, y, A31); \
+	f(A40, x, A40); \
+	f(A41, y, A41); \
+	f(A50, x, A50); \
+	f(A51, y, A51); \
+	f(A60, x, A60); \
+	f(A61, y, A61)
+
+// The next tile is the next 7 pixels, or the last 7, which may overlap these.
+// After those it is the first 7 of the next 8 channels.
+#define NEXTTILE \
+	ADD R(DST), R(POS), R(OUT); \
+	ADD $(7*16), R(POS), R(NEXTPOS); \
+	ADD R(SIZE), R(HEAD), R(NEXT); \
+	ADD R(DOWN), R(DST), R(TMP0); \
+	SUB R(DOWN), R(DSTSTRIDE), R(TMP1); \
+	SUB $1, R(BLOCKS), R(TMP2); \
+	CMP R(LASTPOS), R(NEXTPOS); \
+	CSEL HI, R(LASTPOS), R(NEXTPOS), R(NEXTPOS); \
+	CMP R(LASTPOS), R(POS); \
+	CSEL EQ, ZR, R(NEXTPOS), R(NEXTPOS); \
+	CSEL EQ, R(NEXT), R(HEAD), R(NEXT); \
+	CSEL EQ, R(TMP0), R(DST), R(DST); \
+	CSEL EQ, R(TMP1), R(DOWN), R(DOWN); \
+	CSEL EQ, R(TMP2), R(BLOCKS), R(BLOCKS); \
+	ADD R(SRC), R(NEXTPOS), R(X); \
+	ADD $sdotHead__size, R(NEXT), R(NEXTW); \
+	LDR_Q(HEAD, sdotHead_factor, FACTOR0); \
+	LDR_Q(HEAD, sdotHead_factor+16, FACTOR1); \
+	MOVWU sdotHead_mode(R(HEAD)), R(MODE)
 
 // func sdotPointwise7(a *sdotPointwiseArgs)
 TEXT ·sdotPointwise7(SB), NOSPLIT, $0-8
@@ -148,19 +188,30 @@ TEXT ·sdotPointwise7(SB), NOSPLIT, $0-8
 	MOVD sdotPointwiseArgs_src(R(ARGS)), R(SRC)
 	MOVD sdotPointwiseArgs_srcStride(R(ARGS)), R(STRIDE)
 	MOVD sdotPointwiseArgs_dst(R(ARGS)), R(DST)
-	MOVD sdotPointwiseArgs_down(R(ARGS)), R(DOWN)
-	MOVD sdotPointwiseArgs_down+8(R(ARGS)), R(DOWN2)
+	MOVD sdotPointwiseArgs_dstStride(R(ARGS)), R(DSTSTRIDE)
+	MOVD $8, R(DOWN)
 	MOVD sdotPointwiseArgs_head(R(ARGS)), R(HEAD)
 	MOVD sdotPointwiseArgs_size(R(ARGS)), R(SIZE)
 	MOVD sdotPointwiseArgs_blocks(R(ARGS)), R(BLOCKS)
 	MOVD sdotPointwiseArgs_groups(R(ARGS)), R(GROUPS)
-	MOVD sdotPointwiseArgs_quads(R(ARGS)), R(QUADS)
+	ADR quads4, R(LAST)
+	MOVD sdotPointwiseArgs_quads(R(ARGS)), R(TMP0)
+	CMP $3, R(TMP0)
+	BHI start
+	ADR quads3, R(LAST)
+	BEQ start
+	ADR quads2, R(LAST)
+	CMP $2, R(TMP0)
+	BEQ start
+	ADR quads1, R(LAST)
+
+start:
 	MOVD sdotPointwiseArgs_last(R(ARGS)), R(LASTPOS)
 	MOVD $0, R(POS)
 	MOVD R(SRC), R(X)
 	MOVD R(HEAD), R(NEXT)
-	MOVW $0x4B400000, R(TMP)
-	DUP_4S(TMP, MAGIC)
+	MOVW $0x4B400000, R(TMP0)
+	DUP_4S(TMP0, MAGIC)
 	LDR_Q(X, 0, X0)
 	LDR_Q(X, 16, X1)
 	LDR_Q(X, 32, X2)
@@ -172,18 +223,13 @@ TEXT ·sdotPointwise7(SB), NOSPLIT, $0-8
 	LDR_Q(HEAD, sdotHead__size+16, W01)
 	LDR_Q(HEAD, sdotHead__size+32, W10)
 	LDR_Q(HEAD, sdotHead__size+48, W11)
-	START(A00, A01)
-	START(A10, A11)
-	START(A20, A21)
-	START(A30, A31)
-	START(A40, A41)
-	START(A50, A51)
-	START(A60, A61)
-
-tile:
+	EACHPIXEL(START)
 	ADD $sdotHead__size, R(HEAD), R(W)
 	MOVD R(GROUPS), R(COUNT)
-	CBZ R(COUNT), last
+
+tile:
+	CBNZ R(COUNT), group
+	JMP 0(R(LAST))
 
 group:
 	ADD R(STRIDE), R(X)
@@ -191,59 +237,37 @@ group:
 	ADD $128, R(W)
 	SUBS $1, R(COUNT), R(COUNT)
 	BNE group
-
-last:
-	// The next tile is the next 7 pixels, or the last 7, or of the next channels.
-	ADD R(DST), R(POS), R(OUT)
-	ADD $(7*16), R(POS), R(NEXTPOS)
-	CMP R(LASTPOS), R(NEXTPOS)
-	CSEL HI, R(LASTPOS), R(NEXTPOS), R(NEXTPOS)
-	CMP R(LASTPOS), R(POS)
-	BNE more
-	MOVD $0, R(NEXTPOS)
-	ADD R(SIZE), R(HEAD), R(NEXT)
-	ADD R(DOWN), R(DST)
-	MOVD R(DOWN), R(TMP)
-	MOVD R(DOWN2), R(DOWN)
-	MOVD R(TMP), R(DOWN2)
-	SUB $1, R(BLOCKS)
-more:
-	ADD R(SRC), R(NEXTPOS), R(X)
-	ADD $sdotHead__size, R(NEXT), R(NEXTW)
-	LDR_Q(HEAD, sdotHead_factor, FACTOR0)
-	LDR_Q(HEAD, sdotHead_factor+16, FACTOR1)
-	MOVWU sdotHead_mode(R(HEAD)), R(TMP)
-	CMP $3, R(QUADS)
-	BHI quads4
-	BEQ quads3
-	CMP $2, R(QUADS)
-	BEQ quads2
+	JMP 0(R(LAST))
 
 quads1:
+	NEXTTILE
 	LASTQUAD(0, W00, W01, NEXTW, 32)
 	LDR_Q(NEXTW, 0, W00)
 	LDR_Q(NEXTW, 16, W01)
-	CBZ R(TMP), requantize
+	CBZ R(MODE), requantize
 	B slow
 
 quads2:
+	NEXTTILE
 	QUAD(0, W00, W01, W, 64, W20, W21)
 	LASTQUAD(1, W10, W11, NEXTW, 32)
 	LDR_Q(NEXTW, 0, W00)
 	LDR_Q(NEXTW, 16, W01)
-	CBZ R(TMP), requantize
+	CBZ R(MODE), requantize
 	B slow
 
 quads3:
+	NEXTTILE
 	QUAD(0, W00, W01, W, 64, W20, W21)
 	QUAD(1, W10, W11, NEXTW, 0, W00, W01)
 	LASTQUAD(2, W20, W21, NEXTW, 32)
-	CBZ R(TMP), requantize
+	CBZ R(MODE), requantize
 	B slow
 
 quads4:
+	NEXTTILE
 	GROUP(NEXTW, 0)
-	CBNZ R(TMP), slow
+	CBNZ R(MODE), slow
 
 requantize:
 	OFFSET(T0, T1)
@@ -260,48 +284,33 @@ requantize:
 	STORE(A40, 96); START(A40, A41)
 	MOVD R(NEXT), R(HEAD)
 	MOVD R(NEXTPOS), R(POS)
+	MOVD R(NEXTW), R(W)
+	MOVD R(GROUPS), R(COUNT)
 	CBNZ R(BLOCKS), tile
 	RET
 
 slow:
-	TBNZ $2, R(TMP), exact
-	TBZ $0, R(TMP), bounded
+	TBNZ $2, R(MODE), exact
+	TBZ $0, R(MODE), bounded
 	LDR_Q(HEAD, sdotHead_low, T0)
 	LDR_Q(HEAD, sdotHead_low+16, T1)
 	LDR_Q(HEAD, sdotHead_high, T2)
 	LDR_Q(HEAD, sdotHead_high+16, T3)
-	BOUND8(A00, A01)
-	BOUND8(A10, A11)
-	BOUND8(A20, A21)
-	BOUND8(A30, A31)
-	BOUND8(A40, A41)
-	BOUND8(A50, A51)
-	BOUND8(A60, A61)
+	BOUND(T0, T1, T2, T3)
+
 bounded:
-	TBZ $1, R(TMP), requantize
+	TBZ $1, R(MODE), requantize
 	LDR_Q(HEAD, sdotHead_multiplier, T0)
 	LDR_Q(HEAD, sdotHead_multiplier+16, T1)
-	ROUND8(A00, A01)
-	ROUND8(A10, A11)
-	ROUND8(A20, A21)
-	ROUND8(A30, A31)
-	ROUND8(A40, A41)
-	ROUND8(A50, A51)
-	ROUND8(A60, A61)
+	ROUND(T0, T1, MAGIC)
 	B requantize
 
 exact:
 	LDR_Q(HEAD, sdotHead_multiplier, T0)
 	LDR_Q(HEAD, sdotHead_multiplier+16, T1)
-	MOVWU sdotPointwiseArgs_low(R(ARGS)), R(TMP)
-	DUP_4S(TMP, T2)
-	MOVWU sdotPointwiseArgs_high(R(ARGS)), R(TMP)
-	DUP_4S(TMP, T3)
-	EXACT8(A00, A01)
-	EXACT8(A10, A11)
-	EXACT8(A20, A21)
-	EXACT8(A30, A31)
-	EXACT8(A40, A41)
-	EXACT8(A50, A51)
-	EXACT8(A60, A61)
+	MOVWU sdotPointwiseArgs_low(R(ARGS)), R(TMP0)
+	DUP_4S(TMP0, T2)
+	MOVWU sdotPointwiseArgs_high(R(ARGS)), R(TMP0)
+	DUP_4S(TMP0, T3)
+	EXACT(T0, T1, T2, T3, MAGIC)
 	B requantize
