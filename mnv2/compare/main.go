@@ -186,7 +186,7 @@ func output(c *exec.Cmd) (string, error) {
 	out, err := c.Output()
 	if err != nil {
 		lines := strings.Split(strings.TrimSpace(stderr.String()), "\n")
-		return "", fmt.Errorf("%s: %w: %s", filepath.Base(c.Path), err, strings.Join(lines[max(0, len(lines)-3):], "; "))
+		return "", fmt.Errorf("%s: %w: %s", filepath.Base(c.Args[0]), err, strings.Join(lines[max(0, len(lines)-3):], "; "))
 	}
 	return string(out), nil
 }

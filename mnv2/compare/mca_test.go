@@ -46,14 +46,16 @@ func TestMCACycles(t *testing.T) {
 	if err != nil || !slices.Equal(got, []float64{1.07, 2.03}) {
 		t.Errorf("%v, %v: want 1.07, 2.03", got, err)
 	}
+	if got, err = mcaCycles(mcaReport, 3); err != nil || !slices.Equal(got, []float64{1.07, 2.03, 0}) {
+		t.Errorf("%v, %v: want a third block that is free", got, err)
+	}
 	for name, report := range map[string]string{
-		"nothing":         "",
-		"a warning":       "warning: found something",
-		"a third region":  strings.Replace(mcaReport, `"1"`, `"2"`, 1),
-		"a region twice":  strings.Replace(mcaReport, `"1"`, `"0"`, 1),
-		"a foreign name":  strings.Replace(mcaReport, `"1"`, `"x"`, 1),
-		"no cycles":       strings.Replace(mcaReport, `"TotalCycles": 203`, `"Cycles": 203`, 1),
-		"a missing block": `{"CodeRegions": []}`,
+		"nothing":        "",
+		"a warning":      "warning: found something",
+		"a third region": strings.Replace(mcaReport, `"1"`, `"2"`, 1),
+		"a foreign name": strings.Replace(mcaReport, `"1"`, `"x"`, 1),
+		"no cycles":      strings.Replace(mcaReport, `"TotalCycles": 203`, `"Cycles": 203`, 1),
+		"no block":       `{"CodeRegions": []}`,
 	} {
 		if got, err := mcaCycles(report, 2); err == nil {
 			t.Errorf("%s: %v, want an error", name, got)

@@ -20,7 +20,7 @@ var pluginC string
 // A core is one of a small arm64 board.
 type core struct {
 	name     string
-	instead  string // one with the same instructions, where QEMU does not know this one
+	qemu     string // what QEMU calls it, or one with the same instructions
 	board    string
 	schedule string // LLVM's model
 	part     string // its number in /proc/cpuinfo, by which LiteRT chooses its kernels
@@ -33,10 +33,10 @@ const (
 )
 
 var cores = []core{
-	{"Cortex-A76", "", "Pi 5", "neoverse-n1", "0xd0b", featuresV82},
-	{"Cortex-A55", "Cortex-A76", "RK3588", "cortex-a55", "0xd05", featuresV82},
-	{"Cortex-A72", "", "Pi 4", "cortex-a72", "0xd08", featuresV80},
-	{"Cortex-A53", "", "Pi 3", "cortex-a53", "0xd03", featuresV80},
+	{"Cortex-A76", "cortex-a76", "Pi 5", "neoverse-n1", "0xd0b", featuresV82},
+	{"Cortex-A55", "cortex-a76", "RK3588", "cortex-a55", "0xd05", featuresV82},
+	{"Cortex-A72", "cortex-a72", "Pi 4", "cortex-a72", "0xd08", featuresV80},
+	{"Cortex-A53", "cortex-a53", "Pi 3", "cortex-a53", "0xd03", featuresV80},
 }
 
 // A cost is what an inference takes.
@@ -58,12 +58,10 @@ const fewer, more = 2, 4
 
 // An emulator runs arm64 programs and counts.
 type emulator struct {
-	*workshop
-	qemu      string
-	knows     map[string]bool // the cores that it emulates
-	ours      string          // this program for arm64
-	litert    string          // LiteRT for arm64; "" if it cannot be had
-	scheduler *scheduler      // nil if it cannot be had
+	*tools
+	dir    string            // for its files
+	ours   string            // this program for arm64
+	boards map[string]string // by core: the folder that stands for / of a board with LiteRT; none if that cannot be had
 }
 
 // modelled makes the table of what small boards would take.
@@ -72,28 +70,26 @@ func modelled(ctx context.Context, w *workshop, models []model) (text string, mi
 	if err != nil {
 		return "", []error{err}
 	}
-	if e.litert, err = w.litertARM64(ctx); err != nil {
-		e.litert = ""
-		missing = append(missing, fmt.Errorf("LiteRT: %w", err))
-	}
-	if e.scheduler, err = newScheduler(ctx, w); err != nil {
-		e.scheduler = nil
-		missing = append(missing, fmt.Errorf("cycles: %w", err))
+	if err := e.makeBoards(ctx, w, models[0]); err != nil {
+		missing = append(missing, err)
 	}
 
 	var rows []*comparison
 	var tasks []func() error
 	for _, m := range models {
 		for _, c := range cores {
-			r := &comparison{width: m.width, core: c, ours: unknown, theirs: unknown}
+			r := &comparison{width: m.width, core: c, kernel: "–", ours: unknown, theirs: unknown}
 			rows = append(rows, r)
-			tasks = append(tasks, func() (err error) {
-				r.ours, r.kernel, err = e.cost(ctx, c, e.ourCommand(m))
+			tasks = append(tasks, func() error {
+				cost, kernel, err := e.cost(ctx, c, e.ourCommand(m))
+				if err == nil {
+					r.ours, r.kernel = cost, "`"+kernel+"`"
+				}
 				return err
 			})
-			if e.litert != "" {
+			if board := e.boards[c.name]; board != "" {
 				tasks = append(tasks, func() (err error) {
-					r.theirs, _, err = e.cost(ctx, c, e.litertCommand(c, m))
+					r.theirs, _, err = e.cost(ctx, c, litertCommand(board, m))
 					return err
 				})
 			}
@@ -104,35 +100,20 @@ func modelled(ctx context.Context, w *workshop, models []model) (text string, mi
 }
 
 func newEmulator(ctx context.Context, w *workshop) (*emulator, error) {
-	e := &emulator{workshop: w, knows: map[string]bool{}, ours: filepath.Join(w.scrap, "compare")}
+	e := &emulator{dir: w.scrap, ours: filepath.Join(w.scrap, "compare")}
 	var err error
-	if e.qemu, err = w.program(ctx, "qemu-aarch64", "qemu-user"); err != nil {
-		return nil, err
-	}
-	list, _ := exec.CommandContext(ctx, e.qemu, "-cpu", "help").Output() // its exit status is 1, though
-	for _, name := range strings.Fields(string(list)) {
-		e.knows[name] = true
-	}
-
-	out, err := output(exec.CommandContext(ctx, e.qemu, "--version"))
-	if err != nil {
-		return nil, err
-	}
-	version, err := pluginInterface(out)
-	if err != nil {
+	if e.tools, err = w.tools(ctx); err != nil {
 		return nil, err
 	}
 	gcc, err := w.program(ctx, "gcc", "gcc", "libc6-dev")
 	if err != nil {
 		return nil, err
 	}
-	source := filepath.Join(w.scrap, "blocks.c")
+	source := filepath.Join(e.dir, "blocks.c")
 	if err := os.WriteFile(source, []byte(pluginC), 0o644); err != nil {
 		return nil, err
 	}
-	_, err = output(exec.CommandContext(ctx, gcc, "-O2", "-shared", "-fPIC", "-DINTERFACE="+strconv.Itoa(version),
-		"-o", filepath.Join(w.scrap, "blocks.so"), source))
-	if err != nil {
+	if _, err := output(exec.CommandContext(ctx, gcc, "-O2", "-shared", "-fPIC", "-o", filepath.Join(e.dir, "blocks.so"), source)); err != nil {
 		return nil, err
 	}
 
@@ -143,50 +124,54 @@ func newEmulator(ctx context.Context, w *workshop) (*emulator, error) {
 	return e, err
 }
 
-// pluginInterface is the number of the interface for which plugin/blocks.c is to
-// be compiled, from what `qemu-aarch64 --version` says.
-func pluginInterface(version string) (int, error) {
-	var major, minor int
-	if _, err := fmt.Sscanf(version, "qemu-aarch64 version %d.%d", &major, &minor); err != nil {
-		return 0, fmt.Errorf("read QEMU's version from %q: %w", version, err)
-	}
-	switch {
-	case major < 9:
-		return 1, nil
-	case major == 9 && minor == 0:
-		return 2, nil
-	}
-	return 3, nil
+const qemu = "usr/bin/qemu-aarch64"
+
+// ourCommand runs our program, up to the number of inferences: with one goroutine
+// at a time and no garbage collector, so that it can be counted.
+func (e *emulator) ourCommand(m model) []string {
+	return []string{"-E", "GOMAXPROCS=1", "-E", "GOGC=off", e.ours, "run", "best", m.tflite}
 }
 
-// ourCommand runs our program, up to the number of inferences.
-func (e *emulator) ourCommand(m model) func() ([]string, error) {
-	return func() ([]string, error) {
-		// One goroutine at a time, in one thread, and no garbage collector: that is what can be counted.
-		return []string{"-E", "GOMAXPROCS=1", "-E", "GOGC=off", e.ours, "run", "best", m.tflite}, nil
+// litertCommand does the same for LiteRT.
+func litertCommand(board string, m model) []string {
+	return []string{
+		"-L", board, "-E", "PYTHONHOME=" + board + "/usr", "-E", "PYTHONPATH=" + board + "/site", "-E", "PYTHONHASHSEED=0",
+		board + "/usr/bin/python" + debianPython, "-c", peersPy, "run", litert.name, m.tflite,
 	}
 }
 
-// litertCommand does the same for LiteRT, on a board of that core.
-func (e *emulator) litertCommand(c core, m model) func() ([]string, error) {
-	return func() ([]string, error) {
-		board, err := e.board(c)
-		return []string{
-			"-L", board, "-E", "PYTHONHOME=" + board + "/usr", "-E", "PYTHONPATH=" + board + "/site", "-E", "PYTHONHASHSEED=0",
-			board + "/usr/bin/python" + guestPython, "-c", peersPy, "run", litert.name, m.tflite,
-		}, err
+// makeBoards gets LiteRT and makes a board of each core. It lets LiteRT run once,
+// so that Python has compiled all that it imports and does not do so in one of
+// the runs that are counted.
+func (e *emulator) makeBoards(ctx context.Context, w *workshop, m model) error {
+	litertDir, err := w.litertARM64(ctx)
+	if err != nil {
+		return err
 	}
+	boards := map[string]string{}
+	for _, c := range cores {
+		if boards[c.name], err = e.board(c, litertDir); err != nil {
+			return err
+		}
+	}
+	c := cores[0]
+	args := append(litertCommand(boards[c.name], m), "1")
+	if _, err := output(e.command(ctx, qemu, append([]string{"-cpu", c.qemu}, args...)...)); err != nil {
+		return fmt.Errorf("run LiteRT's arm64 build: %w", err)
+	}
+	e.boards = boards
+	return nil
 }
 
 // board makes a folder that QEMU shows to the program in place of /: LiteRT's
 // files, and those by which it knows the core.
-func (e *emulator) board(c core) (string, error) {
-	dir, err := os.MkdirTemp(e.scrap, "board-")
+func (e *emulator) board(c core, litertDir string) (string, error) {
+	dir, err := os.MkdirTemp(e.dir, "board-")
 	if err != nil {
 		return "", err
 	}
 	for _, name := range []string{"lib", "usr", "site"} {
-		if err := os.Symlink(filepath.Join(e.litert, name), filepath.Join(dir, name)); err != nil {
+		if err := os.Symlink(filepath.Join(litertDir, name), filepath.Join(dir, name)); err != nil {
 			return "", err
 		}
 	}
@@ -219,26 +204,20 @@ func (e *emulator) board(c core) (string, error) {
 
 // cost counts what an inference takes and models its cycles. It also returns what
 // the program printed last.
-func (e *emulator) cost(ctx context.Context, c core, command func() ([]string, error)) (cost, string, error) {
-	args, err := command()
-	if err != nil {
-		return unknown, "", err
-	}
-	first, _, err := e.count(ctx, c, append(args, strconv.Itoa(fewer)))
+func (e *emulator) cost(ctx context.Context, c core, command []string) (cost, string, error) {
+	first, _, err := e.count(ctx, c, append(command, strconv.Itoa(fewer)))
 	if err != nil {
 		return unknown, "", fmt.Errorf("count on a %s: %w", c.name, err)
 	}
-	second, printed, err := e.count(ctx, c, append(args, strconv.Itoa(more)))
+	second, printed, err := e.count(ctx, c, append(command, strconv.Itoa(more)))
 	if err != nil {
 		return unknown, "", fmt.Errorf("count on a %s: %w", c.name, err)
 	}
 	inferences := second.minus(first)
 	instructions, misses1, misses2 := inferences.total()
-	cycles := math.NaN()
-	if e.scheduler != nil {
-		if cycles, err = e.scheduler.cycles(ctx, inferences, c.schedule); err != nil {
-			return unknown, "", err
-		}
+	cycles, err := e.cycles(ctx, inferences, c.schedule)
+	if err != nil {
+		return unknown, "", err
 	}
 	const n = more - fewer
 	return cost{cycles / n, float64(instructions) / n, float64(misses1) / n, float64(misses2) / n}, lastLine(printed), nil
@@ -246,18 +225,14 @@ func (e *emulator) cost(ctx context.Context, c core, command func() ([]string, e
 
 // count runs a program to its end.
 func (e *emulator) count(ctx context.Context, c core, args []string) (counts, string, error) {
-	cpu := strings.ToLower(c.name)
-	if !e.knows[cpu] {
-		cpu = strings.ToLower(c.instead)
-	}
-	file, err := os.CreateTemp(e.scrap, "blocks-")
+	file, err := os.CreateTemp(e.dir, "blocks-")
 	if err != nil {
 		return nil, "", err
 	}
 	defer os.Remove(file.Name())
 	defer file.Close()
-	run := exec.CommandContext(ctx, e.qemu, append([]string{"-cpu", cpu, "-plugin", "./blocks.so,out=" + filepath.Base(file.Name())}, args...)...)
-	run.Dir = e.scrap // a comma in a path would end it for QEMU
+	run := e.command(ctx, qemu, append([]string{"-cpu", c.qemu, "-plugin", "./blocks.so,out=" + filepath.Base(file.Name())}, args...)...)
+	run.Dir = e.dir // a comma in a path would end it for QEMU
 	printed, err := output(run)
 	if err != nil {
 		return nil, "", err
@@ -310,7 +285,7 @@ they compare two programs on a core, and are no time on a board.
 | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 `, litert.version, llvm)
 	for _, r := range rows {
-		fmt.Fprintf(&b, "| %s | %s (%s) | `%s` |", r.width, r.core.name, r.core.board, r.kernel)
+		fmt.Fprintf(&b, "| %s | %s (%s) | %s |", r.width, r.core.name, r.core.board, r.kernel)
 		for _, v := range []float64{
 			r.ours.cycles / 1e6, r.theirs.cycles / 1e6, r.theirs.cycles / r.ours.cycles, r.ours.instructions / 1e6, r.theirs.instructions / 1e6,
 			r.ours.misses1 / 1e6, r.theirs.misses1 / 1e6, r.ours.misses2 / 1e6, r.theirs.misses2 / 1e6,

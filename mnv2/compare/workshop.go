@@ -3,11 +3,11 @@ package main
 import (
 	"context"
 	_ "embed"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 )
 
@@ -29,8 +29,8 @@ var peers = []peer{
 
 var litert = peers[0]
 
-// A workshop has the tools of the comparison: programs of Debian's packages, and
-// in a folder that stays the other engines. What is there is not fetched again.
+// A workshop gets what the comparison needs: few packages of this machine's
+// Debian, and all else into a folder that stays.
 type workshop struct {
 	root  string // of the project
 	dir   string // stays
@@ -130,57 +130,103 @@ func (w *workshop) peer(ctx context.Context, p peer) (python string, err error) 
 	return python, nil
 }
 
-// The Debian, its Python and the wheels that LiteRT's arm64 build runs in. Like
-// LiteRT itself they are always the same.
-var (
-	guestDebian = "bookworm"
-	guestPython = "3.11"
-	guestWheels = []string{litert.pip + "==" + litert.version, "numpy==2.2.6", "flatbuffers==25.2.10"}
+// Where QEMU, LLVM's models and LiteRT's arm64 build come from is always the same
+// too: Debian 12. What Debian 13 has of QEMU for user mode takes no plugins.
+const (
+	debian       = "bookworm"
+	debianPython = "3.11"
+	llvm         = "19"
 )
 
-// litertARM64 makes a folder with LiteRT's arm64 build and all that it needs, for
-// QEMU to find: no part of it is installed. It needs no root.
+// tools makes a folder with QEMU and LLVM.
+func (w *workshop) tools(ctx context.Context) (*tools, error) {
+	t := &tools{}
+	arch := runtime.GOARCH
+	switch arch {
+	case "amd64":
+		t.triplet, t.loader = "x86_64-linux-gnu", "ld-linux-x86-64.so.2"
+	case "arm64":
+		t.triplet, t.loader = "aarch64-linux-gnu", "ld-linux-aarch64.so.1"
+	default:
+		return nil, fmt.Errorf("get QEMU: there is amd64 and arm64, not %s", arch)
+	}
+	packages := []string{"qemu-user", "llvm-" + llvm}
+	var err error
+	t.dir, err = w.keep("debian", packages, func(dir string) error {
+		say("fetching %s of Debian 12", strings.Join(packages, " and "))
+		return w.extract(ctx, dir, arch, packages)
+	})
+	return t, err
+}
+
+// Tools are programs that are not installed, and run with libraries of their own.
+type tools struct{ dir, triplet, loader string }
+
+func (t *tools) command(ctx context.Context, program string, args ...string) *exec.Cmd {
+	lib, usrLib := filepath.Join(t.dir, "lib", t.triplet), filepath.Join(t.dir, "usr", "lib", t.triplet)
+	c := exec.CommandContext(ctx, filepath.Join(lib, t.loader),
+		append([]string{"--library-path", lib + ":" + usrLib, filepath.Join(t.dir, program)}, args...)...)
+	c.Args[0] = program // for the text of errors
+	return c
+}
+
+// litertARM64 makes a folder with LiteRT's arm64 build and all that it runs in.
 func (w *workshop) litertARM64(ctx context.Context) (string, error) {
-	guest := filepath.Join(w.dir, "litert-arm64")
-	recipe := strings.Join(append([]string{guestDebian}, guestWheels...), "\n")
-	if made, err := os.ReadFile(filepath.Join(guest, "recipe")); err == nil && string(made) == recipe {
-		return guest, nil
-	}
 	python, err := w.python(ctx)
-	if err != nil {
-		return "", err
-	}
-	mmdebstrap, err := w.program(ctx, "mmdebstrap", "mmdebstrap", "debian-archive-keyring")
-	if err != nil {
-		return "", err
-	}
-	say("fetching LiteRT's arm64 build and an arm64 Python")
-	if err := os.RemoveAll(guest); err != nil {
-		return "", err
-	}
-	_, err = output(exec.CommandContext(ctx, mmdebstrap, "--quiet", "--mode=chrootless", "--variant=extract", "--arch=arm64",
-		"--include=python3,libstdc++6,libgomp1", guestDebian, guest))
-	if err != nil {
-		return "", fmt.Errorf("fetch an arm64 Python: %w", err)
-	}
-	wheels := filepath.Join(guest, "wheels")
-	_, err = output(exec.CommandContext(ctx, python, append([]string{
-		"-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--python-version", guestPython,
-		"--platform", "manylinux_2_27_aarch64", "--platform", "manylinux2014_aarch64", "--platform", "any", "-d", wheels,
-	}, guestWheels...)...))
 	if err != nil {
 		return "", fmt.Errorf("fetch LiteRT's arm64 build: %w", err)
 	}
-	names, err := filepath.Glob(filepath.Join(wheels, "*.whl"))
-	if err != nil {
+	packages := []string{"python3", "libstdc++6", "libgomp1"}
+	wheels := []string{litert.pip + "==" + litert.version, "numpy==2.2.6", "flatbuffers==25.2.10"}
+	return w.keep("litert-arm64", append(packages, wheels...), func(dir string) error {
+		say("fetching LiteRT's arm64 build, and an arm64 Python of Debian 12")
+		if err := w.extract(ctx, dir, "arm64", packages); err != nil {
+			return err
+		}
+		_, err := output(exec.CommandContext(ctx, python, append([]string{
+			"-m", "pip", "install", "--quiet", "--no-deps", "--no-compile", "--only-binary=:all:", "--python-version", debianPython,
+			"--platform", "manylinux_2_27_aarch64", "--platform", "manylinux2014_aarch64", "--platform", "any",
+			"--target", filepath.Join(dir, "site"),
+		}, wheels...)...))
+		if err != nil {
+			return fmt.Errorf("fetch LiteRT's arm64 build: %w", err)
+		}
+		return nil
+	})
+}
+
+// keep makes a folder, unless it is there and made by the same recipe.
+func (w *workshop) keep(name string, recipe []string, fill func(dir string) error) (dir string, err error) {
+	dir = filepath.Join(w.dir, name)
+	mark, want := filepath.Join(dir, "recipe"), strings.Join(append([]string{debian}, recipe...), "\n")
+	if made, err := os.ReadFile(mark); err == nil && string(made) == want {
+		return dir, nil
+	}
+	if err := os.RemoveAll(dir); err != nil {
 		return "", err
 	}
-	for _, name := range names {
-		if _, err := output(exec.CommandContext(ctx, python, "-m", "zipfile", "-e", name, filepath.Join(guest, "site"))); err != nil {
-			return "", err
-		}
+	if err := fill(dir); err != nil {
+		return "", err
 	}
-	return guest, errors.Join(os.RemoveAll(wheels), os.WriteFile(filepath.Join(guest, "recipe"), []byte(recipe), 0o644))
+	return dir, os.WriteFile(mark, []byte(want), 0o644)
+}
+
+// extract unpacks packages, and what they need, into a folder. It needs no root.
+func (w *workshop) extract(ctx context.Context, dir, arch string, packages []string) error {
+	mmdebstrap, err := w.program(ctx, "mmdebstrap", "mmdebstrap", "debian-archive-keyring")
+	if err != nil {
+		return err
+	}
+	mode := "chrootless"
+	if os.Getuid() == 0 {
+		mode = "root"
+	}
+	_, err = output(exec.CommandContext(ctx, mmdebstrap, "--quiet", "--mode="+mode, "--variant=extract", "--arch="+arch,
+		"--include="+strings.Join(packages, ","), debian, dir))
+	if err != nil {
+		return fmt.Errorf("fetch %s of Debian 12: %w", strings.Join(packages, ", "), err)
+	}
+	return nil
 }
 
 func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }

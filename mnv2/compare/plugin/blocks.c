@@ -6,8 +6,7 @@
  * FILE gets a line for each block when the program ends: executions, misses of level 1, misses of level 2, and the code in
  * hexadecimal. Only single-threaded programs are counted exactly.
  *
- * QEMU has no header of its plugin interface where only its programs are installed, so what is used of it is declared here.
- * The interface has a number, and QEMU refuses what is too old: INTERFACE is 1 before QEMU 9.0, 2 in it, 3 since 9.1.
+ * Debian has no header of QEMU's plugin interface, so what is used of it is declared here: version 1, which QEMU 7.2 has.
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -30,16 +29,12 @@ void qemu_plugin_register_atexit_cb(plugin_id, void (*)(plugin_id, void *), void
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *, size_t);
 unsigned qemu_plugin_mem_size_shift(access_info);
-#if INTERFACE < 3
 const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *);
-#else
-size_t qemu_plugin_insn_data(const struct qemu_plugin_insn *, void *to, size_t size);
-#endif
 
 enum { NO_REGISTERS = 0, LOADS_AND_STORES = 3 };
 
 #define EXPORT __attribute__((visibility("default")))
-EXPORT int qemu_plugin_version = INTERFACE;
+EXPORT int qemu_plugin_version = 1;
 
 struct block {
     struct block *next;
@@ -101,17 +96,13 @@ static void on_translation(plugin_id id, struct qemu_plugin_tb *tb)
     blocks = b;
     for (size_t i = 0; i < length; i++) {
         struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
-#if INTERFACE < 3
         memcpy(&b->code[i], qemu_plugin_insn_data(insn), sizeof b->code[i]);
-#else
-        qemu_plugin_insn_data(insn, &b->code[i], sizeof b->code[i]);
-#endif
         qemu_plugin_register_vcpu_mem_cb(insn, on_access, NO_REGISTERS, LOADS_AND_STORES, b);
     }
     qemu_plugin_register_vcpu_tb_exec_cb(tb, on_execution, NO_REGISTERS, b);
 }
 
-static void on_exit_(plugin_id id, void *data)
+static void at_end(plugin_id id, void *data)
 {
     FILE *f = fopen(out, "w");
     (void)id;
@@ -145,6 +136,6 @@ EXPORT int qemu_plugin_install(plugin_id id, const struct qemu_info_t *info, int
         return 1;
     }
     qemu_plugin_register_vcpu_tb_trans_cb(id, on_translation);
-    qemu_plugin_register_atexit_cb(id, on_exit_, NULL);
+    qemu_plugin_register_atexit_cb(id, at_end, NULL);
     return 0;
 }
