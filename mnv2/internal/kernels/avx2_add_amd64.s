@@ -16,22 +16,22 @@
 	VPADDD   Y7, sums, sums    \
 	VPSRAD   X11, sums, sums
 
-// func avxAdd32(dst, x, y *int8, n int, a *avxSum)
+// func avx2Add32(dst, x, y *int8, n int, a *avx2Sum)
 //
 // Adds n times 32 bytes: dst = clamp(sums + zero, low, high).
-TEXT ·avxAdd32(SB), NOSPLIT, $0-40
+TEXT ·avx2Add32(SB), NOSPLIT, $0-40
 	MOVQ dst+0(FP), DI
 	MOVQ x+8(FP), SI
 	MOVQ y+16(FP), DX
 	MOVQ n+24(FP), CX
 	MOVQ a+32(FP), AX
-	VPBROADCASTD avxSum_high(AX), Y8
-	VPBROADCASTD avxSum_low(AX), Y9
-	VPBROADCASTD avxSum_rest(AX), Y10
-	VMOVQ        avxSum_shift(AX), X11
-	VPBROADCASTW avxSum_zero(AX), Y12
-	VPBROADCASTB avxSum_min(AX), Y13
-	VPBROADCASTB avxSum_max(AX), Y14
+	VPBROADCASTD avx2Sum_high(AX), Y8
+	VPBROADCASTD avx2Sum_low(AX), Y9
+	VPBROADCASTD avx2Sum_rest(AX), Y10
+	VMOVQ        avx2Sum_shift(AX), X11
+	VPBROADCASTW avx2Sum_zero(AX), Y12
+	VPBROADCASTB avx2Sum_min(AX), Y13
+	VPBROADCASTB avx2Sum_max(AX), Y14
 	VPXOR        Y15, Y15, Y15
 
 next:

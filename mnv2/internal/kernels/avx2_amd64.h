@@ -10,28 +10,26 @@
 // sum = rint(float32(sum) * multiplier) + zero, limited on the way to what
 // fits 16 bits.
 #define EXACT(multiplier, zero, sum) \
-	VCVTDQ2PS sum, sum                  \
-	VMULPS    multiplier, sum, sum      \
+	VCVTDQ2PS sum, sum                   \
+	VMULPS    multiplier, sum, sum       \
 	VMINPS    avxHighest<>(SB), sum, sum \
-	VMAXPS    avxLowest<>(SB), sum, sum \
-	VCVTPS2DQ sum, sum                  \
+	VMAXPS    avxLowest<>(SB), sum, sum  \
+	VCVTPS2DQ sum, sum                   \
 	VPADDD    zero, sum, sum
 
 // Offsets of fused channels are floats of about 1.5 * 2^23, those of exact
 // ones the zero point, an integer below this.
 #define LEAST_FUSED 0x10000
 
-// even = the low 16 bits of even and odd, in turns.
-#define JOIN(odd, even) \
-	VPSLLD   $16, odd, odd            \
-	VPBLENDW $0xAA, odd, even, even
+// to = the low 16 bits of even and odd, in turns.
+#define JOIN(even, odd, to) \
+	VPSLLD   $16, odd, odd        \
+	VPBLENDW $0x55, even, odd, to
 
-// a = a and b as uint8, saturating and clamped.
-#define BYTES(low, high, b, a) \
-	VPACKUSWB b, a, a   \
-	VPMAXUB   low, a, a \
-	VPMINUB   high, a, a
+// The clamp's low and high, as one word, when packing saturates to it anyway.
+#define BYTE_RANGE $-256
 
+// The same int32 eight times.
 #define EIGHT(name, value) \
 	DATA name<>+0(SB)/4, value           \
 	DATA name<>+4(SB)/4, value           \

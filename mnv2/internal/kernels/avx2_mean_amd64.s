@@ -4,16 +4,16 @@
 #include "go_asm.h"
 #include "avx2_amd64.h"
 
-// func avxMeanGroup(dst, src *int8, n int, m *avxMeanOf)
+// func avx2MeanGroup(dst, src *int8, n int, m *avx2Average)
 //
 // dst = clamp(rint(float32(bias + sum) * multiplier) + zero) of the sums over n
 // pixels, n > 0, of sixteen channels.
-TEXT ·avxMeanGroup(SB), NOSPLIT, $0-32
+TEXT ·avx2MeanGroup(SB), NOSPLIT, $0-32
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
 	MOVQ n+16(FP), CX
 	MOVQ m+24(FP), AX
-	VPBROADCASTD avxMeanOf_bias(AX), Y0
+	VPBROADCASTD avx2Average_bias(AX), Y0
 	VMOVDQA      Y0, Y1
 
 next:
@@ -25,8 +25,8 @@ next:
 	DECQ      CX
 	JNZ       next
 
-	VPBROADCASTD avxMeanOf_multiplier(AX), Y2
-	VPBROADCASTD avxMeanOf_zero(AX), Y3
+	VPBROADCASTD avx2Average_multiplier(AX), Y2
+	VPBROADCASTD avx2Average_zero(AX), Y3
 	EXACT(Y2, Y3, Y0)
 	EXACT(Y2, Y3, Y1)
 	VPACKSSDW Y1, Y0, Y0

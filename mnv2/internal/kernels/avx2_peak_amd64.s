@@ -3,22 +3,26 @@
 #include "textflag.h"
 #include "go_asm.h"
 #include "avx2_amd64.h"
-#include "avx2_pixels_amd64.h"
 
-#define DOT(i, p, even, e, odd, o) \
-	VPMADDWD Y14, Y14, Y15   \
-	VPADDD   Y15, even, even \
-	VPMADDWD Y14, Y14, Y15   \
-	VPADDD   Y15, odd, odd
+#define DOT(sum) \
+	VPMADDUBSW Y14, Y14, Y15 \
+	VPMADDWD   Y14, Y15, Y15 \
+	VPADDD     Y15, sum, sum
 
 // func avx2Dots(rounds int)
 //
-// The dot products of a step of a tile of seven pixels, of registers.
+// Seven dot products of a lane, of registers.
 TEXT ·avx2Dots(SB), NOSPLIT, $0-8
 	MOVQ rounds+0(FP), CX
 
 round:
-	FOR_7(DOT, 0)
+	DOT(Y0)
+	DOT(Y1)
+	DOT(Y2)
+	DOT(Y3)
+	DOT(Y4)
+	DOT(Y5)
+	DOT(Y6)
 	DECQ CX
 	JNZ  round
 	VZEROUPPER

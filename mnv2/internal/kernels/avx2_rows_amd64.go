@@ -2,10 +2,10 @@
 
 package kernels
 
-// packAVXDepthwise orders weights as the kernels read them: group, column of
+// avx2PackDepthwise orders weights as the kernels read them: group, column of
 // the window, row of output, four channels, and for avx2 the first and the
 // second two of the four rows of the source; each for both pixels.
-func packAVXDepthwise(l *Layer, weights []int8, step int) {
+func avx2PackDepthwise(l *Layer, weights []int8, step int) {
 	perChannel := make([]int8, 9*l.Out) // channel, tap
 	for c := range l.Out {
 		for t := range 9 {
@@ -23,14 +23,18 @@ func packAVXDepthwise(l *Layer, weights []int8, step int) {
 							for j := range 3 {
 								rows[y+j] = perChannel[(o+four+c%4)*9+3*j+x]
 							}
-							l.Weights = append(l.Weights, avxDword(rows[i:][:step]...))
+							if step == 2 {
+								l.Weights = append(l.Weights, words(rows[i], rows[i+1]))
+							} else {
+								l.Weights = append(l.Weights, rows)
+							}
 						}
 					}
 				}
 			}
 		}
 	}
-	packAVXOutputs(l, perChannel, 9, func(i int) int { return i })
+	l.outputs = avx2Outputs(l, perChannel, 9, func(i int) int { return i })
 	// Both pixels have the same parameters.
 	both := make([]int32, 0, 2*len(l.outputs))
 	for i := 0; i < len(l.outputs); i += 4 {
@@ -40,8 +44,8 @@ func packAVXDepthwise(l *Layer, weights []int8, step int) {
 	l.outputs = both
 }
 
-// An avxRows is what the depthwise kernels are to do. They change it.
-type avxRows struct {
+// An avx2Rows is what the depthwise kernels are to do. They change it.
+type avx2Rows struct {
 	src                  [4]*int8
 	dst                  [2]*int8
 	weights              *[4]int8
@@ -53,36 +57,36 @@ type avxRows struct {
 }
 
 //go:noescape
-func avx2Rows2(a *avxRows)
+func avx2Rows2(a *avx2Rows)
 
 //go:noescape
-func avx2Stride2(a *avxRows)
+func avx2Stride2(a *avx2Rows)
 
 //go:noescape
-func avxvnniRows2(a *avxRows)
+func avxvnniRows2(a *avx2Rows)
 
 //go:noescape
-func avxvnniStride2(a *avxRows)
+func avxvnniStride2(a *avx2Rows)
 
 func avx2Depthwise(dst, src []Pixels, n int, l *Layer, stride, from, to int) {
-	avxDepthwise(dst, src, n, l, stride, from, to, false)
+	avx2Windows(dst, src, n, l, stride, from, to, false)
 }
 
 func avxvnniDepthwise(dst, src []Pixels, n int, l *Layer, stride, from, to int) {
-	avxDepthwise(dst, src, n, l, stride, from, to, true)
+	avx2Windows(dst, src, n, l, stride, from, to, true)
 }
 
-// avxDepthwise makes pixels in pairs; the last of an odd number overlaps the
+// avx2Windows makes pixels in pairs; the last of an odd number overlaps the
 // one before. A single row of output is made twice if the stride is 1.
-func avxDepthwise(dst, src []Pixels, n int, l *Layer, stride, from, to int, vnni bool) {
+func avx2Windows(dst, src []Pixels, n int, l *Layer, stride, from, to int, vnni bool) {
 	if n == 1 {
-		avxDepthwiseOne(dst, src, l, stride, from, to, vnni)
+		avx2WindowsOne(dst, src, l, stride, from, to, vnni)
 		return
 	}
 	last := len(src) - 1
 	groups := (to - from) / Group
 	columns := (n-1)*stride + 3
-	a := avxRows{
+	a := avx2Rows{
 		weights:   &l.Weights[from*len(l.Weights)/l.Out],
 		outputs:   &l.outputs[6*from],
 		srcStride: src[0].Stride, dstStride: dst[0].Stride,
@@ -118,8 +122,8 @@ func avxDepthwise(dst, src []Pixels, n int, l *Layer, stride, from, to int, vnni
 	}
 }
 
-// avxDepthwiseOne makes one pixel of each row, as the first of two.
-func avxDepthwiseOne(dst, src []Pixels, l *Layer, stride, from, to int, vnni bool) {
+// avx2WindowsOne makes one pixel of each row, as the first of two.
+func avx2WindowsOne(dst, src []Pixels, l *Layer, stride, from, to int, vnni bool) {
 	var window [4][5 * Group]int8
 	var out [2][2 * Group]int8
 	var rows, outs [4]Pixels
@@ -131,15 +135,15 @@ func avxDepthwiseOne(dst, src []Pixels, l *Layer, stride, from, to int, vnni boo
 		for i := range dst {
 			outs[i] = Pixels{out[i][:], 0}
 		}
-		avxDepthwise(outs[:len(dst)], rows[:len(src)], 2, l, stride, c, c+Group, vnni)
+		avx2Windows(outs[:len(dst)], rows[:len(src)], 2, l, stride, c, c+Group, vnni)
 		for i := range dst {
 			copy(dst[i].At(c-from, 0).Data[:Group], out[i][:])
 		}
 	}
 }
 
-// An avxSum is a residual addition.
-type avxSum struct {
+// An avx2Sum is a residual addition.
+type avx2Sum struct {
 	low, high [2]int16 // of the factors of x and y
 	rest      int32
 	shift     uint64
@@ -148,11 +152,11 @@ type avxSum struct {
 }
 
 //go:noescape
-func avxAdd32(dst, x, y *int8, n int, a *avxSum)
+func avx2Add32(dst, x, y *int8, n int, a *avx2Sum)
 
-func avxAdd(dst, x, y []int8, a *Add) {
+func avx2Add(dst, x, y []int8, a *Add) {
 	const size = 32
-	sum := avxSum{
+	sum := avx2Sum{
 		low:   [2]int16{int16(a.X & 0xFF), int16(a.Y & 0xFF)},
 		high:  [2]int16{int16(a.X >> 8), int16(a.Y >> 8)},
 		rest:  int32(1)<<(a.Shift-1) - a.X*(a.ZeroX+128) - a.Y*(a.ZeroY+128),
@@ -164,30 +168,30 @@ func avxAdd(dst, x, y []int8, a *Add) {
 	x, y = x[:n], y[:n]
 	whole := n / size * size
 	if whole > 0 {
-		avxAdd32(&dst[0], &x[0], &y[0], n/size, &sum)
+		avx2Add32(&dst[0], &x[0], &y[0], n/size, &sum)
 	}
 	if whole < n {
 		var rest [2][size]int8
 		copy(rest[0][:], x[whole:])
 		copy(rest[1][:], y[whole:])
-		avxAdd32(&rest[0][0], &rest[0][0], &rest[1][0], 1, &sum)
+		avx2Add32(&rest[0][0], &rest[0][0], &rest[1][0], 1, &sum)
 		copy(dst[whole:], rest[0][:])
 	}
 }
 
-// An avxMeanOf is a mean over some pixels.
-type avxMeanOf struct {
+// An avx2Average is a mean over some pixels.
+type avx2Average struct {
 	bias       int32
 	multiplier float32
 	zero       int32
 }
 
 //go:noescape
-func avxMeanGroup(dst, src *int8, n int, m *avxMeanOf)
+func avx2MeanGroup(dst, src *int8, n int, m *avx2Average)
 
-func avxMean(dst []int8, src Pixels, n int, m *Mean) {
-	of := avxMeanOf{m.Bias - 128*int32(n), m.Multiplier, m.Zero + 128}
+func avx2Mean(dst []int8, src Pixels, n int, m *Mean) {
+	of := avx2Average{m.Bias - 128*int32(n), m.Multiplier, m.Zero + 128}
 	for c := 0; c < len(dst); c += Group {
-		avxMeanGroup(&dst[c:][:Group][0], &src.Data[c/Group*src.Stride:][:n*Group][0], n, &of)
+		avx2MeanGroup(&dst[c:][:Group][0], &src.Data[c/Group*src.Stride:][:n*Group][0], n, &of)
 	}
 }

@@ -10,7 +10,7 @@
 // is 0 to 3, and then G(a, i, sum) for the sums of that number. FACTOR and
 // OFFSET are registers that WINDOW does not keep anything in.
 
-#define args AX   // *avxRows
+#define args AX   // *avx2Rows
 #define out BX    // parameters of the group: start, factor, offset
 #define w DX      // its weights
 #define row0 R8   // of the source: the window's first column
@@ -36,26 +36,28 @@
 
 // Joining leaves the channels in the order 0 4 1 5 2 6 3 7, 8 12 9 13 and so on.
 #define STORE_ROW(a0, a1, a2, a3, to) \
-	JOIN(a1, a0)                      \
-	JOIN(a3, a2)                      \
-	BYTES(LOW, HIGH, a2, a0)          \
+	JOIN(a0, a1, a0)                  \
+	JOIN(a2, a3, a2)                  \
+	VPACKUSWB a2, a0, a0              \
+	VPMAXUB LOW, a0, a0               \
+	VPMINUB HIGH, a0, a0              \
 	VPSHUFB avxChannels<>(SB), a0, a0 \
 	VMOVDQU a0, (to)
 
 TEXT NAME(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), args
-	MOVQ avxRows_weights(args), w
-	MOVQ avxRows_outputs(args), out
-	MOVQ avxRows_groups(args), groups
+	MOVQ avx2Rows_weights(args), w
+	MOVQ avx2Rows_outputs(args), out
+	MOVQ avx2Rows_groups(args), groups
 
 group:
-	MOVQ (avxRows_src+0)(args), row0
-	MOVQ (avxRows_src+8)(args), row1
-	MOVQ (avxRows_src+16)(args), row2
-	MOVQ (avxRows_src+24)(args), row3
-	MOVQ (avxRows_dst+0)(args), to0
-	MOVQ (avxRows_dst+8)(args), to1
-	MOVQ avxRows_pairs(args), pairs
+	MOVQ (avx2Rows_src+0)(args), row0
+	MOVQ (avx2Rows_src+8)(args), row1
+	MOVQ (avx2Rows_src+16)(args), row2
+	MOVQ (avx2Rows_src+24)(args), row3
+	MOVQ (avx2Rows_dst+0)(args), to0
+	MOVQ (avx2Rows_dst+8)(args), to1
+	MOVQ avx2Rows_pairs(args), pairs
 	FIRST
 
 pair:
@@ -66,8 +68,8 @@ pair:
 	FOR_EACH(PARAMETERS, REQUANTIZE, FUSED)
 
 store:
-	VPBROADCASTB avxRows_low(args), LOW
-	VPBROADCASTB avxRows_high(args), HIGH
+	VPBROADCASTB avx2Rows_low(args), LOW
+	VPBROADCASTB avx2Rows_high(args), HIGH
 	STORE
 	ADDQ $ADVANCE, row0
 	ADDQ $ADVANCE, row1
@@ -78,14 +80,14 @@ store:
 	DECQ pairs
 	JNZ  pair
 
-	MOVQ avxRows_srcStride(args), step
-	ADDQ step, (avxRows_src+0)(args)
-	ADDQ step, (avxRows_src+8)(args)
-	ADDQ step, (avxRows_src+16)(args)
-	ADDQ step, (avxRows_src+24)(args)
-	MOVQ avxRows_dstStride(args), step
-	ADDQ step, (avxRows_dst+0)(args)
-	ADDQ step, (avxRows_dst+8)(args)
+	MOVQ avx2Rows_srcStride(args), step
+	ADDQ step, (avx2Rows_src+0)(args)
+	ADDQ step, (avx2Rows_src+8)(args)
+	ADDQ step, (avx2Rows_src+16)(args)
+	ADDQ step, (avx2Rows_src+24)(args)
+	MOVQ avx2Rows_dstStride(args), step
+	ADDQ step, (avx2Rows_dst+0)(args)
+	ADDQ step, (avx2Rows_dst+8)(args)
 	ADDQ $WEIGHTS, w
 	ADDQ $384, out
 	DECQ groups

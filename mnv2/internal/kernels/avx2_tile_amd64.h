@@ -1,70 +1,136 @@
 // A tile of the pointwise convolution: some pixels by sixteen output channels,
-// for each group of these, and so for each tile of a row. The sums of pixel p
-// are in Y(2p), the even channels, and Y(2p+1), the odd ones, and never leave
-// the registers.
+// for each group of these, and so for each tile of a row. First it makes the
+// eight even channels, then the odd ones; the sums of pixel p are in Yp and do
+// not leave the registers.
 //
-// Who includes this defines NAME, PIXELS, FOR_EACH(F, i), which is F(i, p, even,
-// its number, odd, its number) for each pixel p, and STORE, which makes bytes
-// of the vectors Y(2p) and writes them to to; and what the sets differ in:
-// ADVANCE, from a pixel of src to the next, PREPARE, which begins with a tile,
-// and PRODUCTS, which adds the products of all its input channels with weights
-// to the sums.
+// Who includes this defines NAME, PIXELS, FOR_EACH(F, a), which is F(a, p, Yp)
+// for each pixel p, FOR_OUTPUTS(TWO, ONE), which is TWO(Yp, Yp+1, p) for pairs
+// of pixels and ONE(Yp, Xp, p) for one that is left, and PREPARE, which copies
+// the tile's input to where x is.
 
-#define args AX    // *avxTile
-#define src SI     // the tile's first pixel
-#define dst DI
-#define x R8       // input channels of the tile's first pixel
-#define w DX       // weights
-#define steps R10  // of input channels, to do
+#define args AX    // *avx2Tile
+#define x R8       // the tile's input: as bytes, as flipped bytes, as 16 bits
+#define lanes CX   // places in x that are left to do
+#define at R9      // one of them
+#define at2 R10    // and another
+#define w DX       // weights of the lanes left to do
 #define out BX     // parameters of the output channels: start, factor, offset
+#define odd DI     // 0 for the even channels, 32 for the odd ones
 #define to R11     // dst of the output channels
 #define groups R12 // of output channels to do
 #define tiles R13  // to do
 
-// sums = start
-#define START(i, p, even, e, odd, o) \
-	VMOVDQU (out), even; VMOVDQU 32(out), odd
+// sum = start
+#define START(a, p, sum) VMOVDQU (out)(odd*1), sum
 
-// sums = the output, 16 bits each, in order
-#define REQUANTIZE(F, p, even, e, odd, o) \
-	F(Y14, 128(out), even) \
-	F(Y15, 160(out), odd)  \
-	JOIN(odd, even)
+// sum += x0*w0 + x1*w1 + x2*w2 + x3*w3, and the same of another lane. Sums of
+// two products and of four are 16 bits.
+#define TWO_LANES(a, p, sum) \
+	VPBROADCASTD (PITCH*p)(x)(at*1), Y11  \
+	VPBROADCASTD (PITCH*p)(x)(at2*1), Y12 \
+	VPMADDUBSW   Y13, Y11, Y11            \
+	VPMADDUBSW   Y14, Y12, Y12            \
+	VPADDW       Y12, Y11, Y11            \
+	VPMADDWD     Y15, Y11, Y11            \
+	VPADDD       Y11, sum, sum
+#define LANE(a, p, sum) \
+	VPBROADCASTD (PITCH*p)(x)(at*1), Y11 \
+	VPMADDUBSW   Y13, Y11, Y11           \
+	VPMADDWD     Y15, Y11, Y11           \
+	VPADDD       Y11, sum, sum
 
-TEXT NAME(SB), NOSPLIT, $0-8
+// The same of a lane of which each two inputs are 16 bits.
+#define WIDE_LANE(a, p, sum) \
+	VPBROADCASTD (2*PITCH*p)(x)(at*1), Y11   \
+	VPBROADCASTD (2*PITCH*p+4)(x)(at*1), Y12 \
+	VPMADDWD     Y13, Y11, Y11               \
+	VPMADDWD     Y14, Y12, Y12               \
+	VPADDD       Y11, sum, sum               \
+	VPADDD       Y12, sum, sum
+
+#define REQUANTIZE(F, p, sum) F(Y13, Y14, sum)
+#define KEEP(a, p, sum) VMOVDQU sum, (32*p)(SP)
+#define JOIN_KEPT(a, p, sum) JOIN((32*p)(SP), sum, sum)
+
+TEXT NAME(SB), NOSPLIT, $224-8
 	MOVQ a+0(FP), args
-	MOVQ avxTile_src(args), src
-	MOVQ avxTile_dst(args), dst
-	MOVQ avxTile_tiles(args), tiles
+	MOVQ avx2Tile_tiles(args), tiles
 
 tile:
 	PREPARE
-	MOVQ avxTile_weights(args), w
-	MOVQ avxTile_outputs(args), out
-	MOVQ avxTile_groups(args), groups
-	MOVQ dst, to
+	MOVQ avx2Tile_copy(args), x
+	MOVQ avx2Tile_lanes(args), lanes
+	MOVQ avx2Tile_weights(args), w
+	MOVQ avx2Tile_outputs(args), out
+	MOVQ avx2Tile_dst(args), to
+	MOVQ avx2Tile_groups(args), groups
+	VMOVDQU avx2Ones<>(SB), Y15
+	XORQ odd, odd
 
-group:
+half:
 	FOR_EACH(START, 0)
-	PRODUCTS
 
-	// requantize
-	VMOVDQU 64(out), Y14
-	VMOVDQU 96(out), Y15
+	// Each list ends with a -1.
+twoLanes:
+	MOVLQSX (lanes), at
+	MOVLQSX 4(lanes), at2
+	ADDQ    $4, lanes
+	TESTQ   at, at
+	JLT     lane
+	VMOVDQU (w), Y13
+	VMOVDQU 32(w), Y14
+	FOR_EACH(TWO_LANES, 0)
+	ADDQ    $4, lanes
+	ADDQ    $64, w
+	JMP     twoLanes
+
+lane:
+	MOVLQSX (lanes), at
+	ADDQ    $4, lanes
+	TESTQ   at, at
+	JLT     wideLane
+	VMOVDQU (w), Y13
+	FOR_EACH(LANE, 0)
+	ADDQ    $32, w
+	JMP     lane
+
+wideLane:
+	MOVLQSX (lanes), at
+	ADDQ    $4, lanes
+	TESTQ   at, at
+	JLT     requantize
+	VMOVDQU (w), Y13
+	VMOVDQU 32(w), Y14
+	FOR_EACH(WIDE_LANE, 0)
+	ADDQ    $64, w
+	JMP     wideLane
+
+requantize:
+	VMOVDQU 64(out)(odd*1), Y13
+	VMOVDQU 128(out)(odd*1), Y14
 	CMPL    128(out), $LEAST_FUSED
 	JLT     exact
 	FOR_EACH(REQUANTIZE, FUSED)
 
-store:
-	VPBROADCASTB avxTile_low(args), Y14
-	VPBROADCASTB avxTile_high(args), Y15
-	STORE
-	ADDQ avxTile_stride(args), to
+requantized:
+	XORQ $32, odd
+	JZ   join
+	FOR_EACH(KEEP, 0)
+	JMP  half
+
+join:
+	FOR_EACH(JOIN_KEPT, 0)
+	FOR_OUTPUTS(PACK_TWO, PACK_ONE)
+	CMPW avx2Tile_low(args), BYTE_RANGE
+	JNE  clamp
+
+write:
+	FOR_OUTPUTS(WRITE_TWO, WRITE_ONE)
+	ADDQ avx2Tile_stride(args), to
 	ADDQ $192, out
 	DECQ groups
-	JNZ  group
-	ADDQ $(PIXELS*ADVANCE), src
-	ADDQ $(PIXELS*16), dst
+	JNZ  half
+	ADDQ $(16*PIXELS), avx2Tile_dst(args)
 	DECQ tiles
 	JNZ  tile
 	VZEROUPPER
@@ -72,21 +138,33 @@ store:
 
 exact:
 	FOR_EACH(REQUANTIZE, EXACT)
-	JMP store
+	JMP requantized
+
+clamp:
+	VPBROADCASTB avx2Tile_low(args), Y14
+	VPBROADCASTB avx2Tile_high(args), Y13
+	FOR_OUTPUTS(CLAMP, CLAMP)
+	JMP write
 
 #undef NAME
 #undef PIXELS
 #undef FOR_EACH
-#undef STORE
+#undef FOR_OUTPUTS
 #undef START
+#undef TWO_LANES
+#undef LANE
+#undef WIDE_LANE
 #undef REQUANTIZE
+#undef KEEP
+#undef JOIN_KEPT
 #undef args
-#undef src
-#undef dst
 #undef x
+#undef lanes
+#undef at
+#undef at2
 #undef w
 #undef out
-#undef steps
+#undef odd
 #undef to
 #undef groups
 #undef tiles

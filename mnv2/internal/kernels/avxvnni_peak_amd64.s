@@ -3,7 +3,7 @@
 #include "textflag.h"
 #include "go_asm.h"
 #include "avx2_amd64.h"
-#include "avx2_pixels_amd64.h"
+#include "avxvnni_pixels_amd64.h"
 #include "avxvnni_amd64.h"
 
 #define DOT(i, p, even, e, odd, o) \

@@ -3,18 +3,17 @@
 #include "textflag.h"
 #include "go_asm.h"
 #include "avx2_amd64.h"
-#include "avx2_pixels_amd64.h"
+#include "avx2_store_amd64.h"
+#include "avxvnni_pixels_amd64.h"
 #include "avxvnni_amd64.h"
 
-#define pitch R9 // from a group of input channels to the next
-#define PREPARE MOVQ avxTile_pitch(args), pitch
 #define ADVANCE 16
 
 // Sixteen input channels are four steps of four. A step's weights are those of
 // each even channel, then of each odd one. Eight may be left.
 #define PRODUCTS \
 	MOVQ  src, x                 \
-	MOVQ  avxTile_steps(args), steps \
+	MOVQ  avxvnniTile_steps(args), steps \
 	TESTQ steps, steps           \
 	JZ    half                   \
 four: \
@@ -22,12 +21,12 @@ four: \
 	STEP(1)                      \
 	STEP(2)                      \
 	STEP(3)                      \
-	ADDQ  pitch, x               \
+	ADDQ  avxvnniTile_pitch(args), x \
 	ADDQ  $256, w                \
 	DECQ  steps                  \
 	JNZ   four                   \
 half: \
-	CMPQ  avxTile_half(args), $0 \
+	CMPQ  avxvnniTile_half(args), $0 \
 	JE    done                   \
 	STEP(0)                      \
 	STEP(1)                      \
@@ -43,23 +42,23 @@ done:
 	VPDPBUSD(15, 14, e)                  \
 	VPDPBUSD_DX(64*i+32, 14, o)
 
-#define NAME ·avxvnniTile7
+#define NAME ·avxvnniPixels7
 #define PIXELS 7
 #define FOR_EACH FOR_7
-#define STORE STORE_7
-#include "avx2_tile_amd64.h"
+#define FOR_OUTPUTS OUTPUTS_7
+#include "avxvnni_tile_amd64.h"
 
-#define NAME ·avxvnniTile3
+#define NAME ·avxvnniPixels3
 #define PIXELS 3
 #define FOR_EACH FOR_3
-#define STORE STORE_3
-#include "avx2_tile_amd64.h"
+#define FOR_OUTPUTS OUTPUTS_3
+#include "avxvnni_tile_amd64.h"
 
-#define NAME ·avxvnniTile1
+#define NAME ·avxvnniPixels1
 #define PIXELS 1
 #define FOR_EACH FOR_1
-#define STORE STORE_1
-#include "avx2_tile_amd64.h"
+#define FOR_OUTPUTS OUTPUTS_1
+#include "avxvnni_tile_amd64.h"
 
 // First: pixels are 6 bytes apart, and a row of a window, of 9 bytes, is three
 // steps.
@@ -73,7 +72,7 @@ row: \
 	STEP(0)         \
 	STEP(1)         \
 	STEP(2)         \
-	ADDQ pitch, x   \
+	ADDQ avxvnniTile_pitch(args), x \
 	ADDQ $192, w    \
 	DECQ steps      \
 	JNZ  row
@@ -81,11 +80,11 @@ row: \
 #define NAME ·avxvnniFirst7
 #define PIXELS 7
 #define FOR_EACH FOR_7
-#define STORE STORE_7
-#include "avx2_tile_amd64.h"
+#define FOR_OUTPUTS OUTPUTS_7
+#include "avxvnni_tile_amd64.h"
 
 #define NAME ·avxvnniFirst1
 #define PIXELS 1
 #define FOR_EACH FOR_1
-#define STORE STORE_1
-#include "avx2_tile_amd64.h"
+#define FOR_OUTPUTS OUTPUTS_1
+#include "avxvnni_tile_amd64.h"

@@ -111,7 +111,7 @@ func Names() []string {
 type Scratch struct {
 	packed []int64 // of the portable kernels: see lanes
 	window []int8  // of First: the 27 inputs of each pixel, padded to two groups
-	wide   []int16 // of avx2: the inputs of a tile or, of First, three rows
+	copies []int8  // of avx2: the inputs of a tile, see laneCopy; or three rows of First
 }
 
 // NewScratch makes scratch memory for layers of up to that many input
@@ -120,6 +120,6 @@ func NewScratch(in, pixels int) *Scratch {
 	return &Scratch{
 		packed: make([]int64, max(Pad(in), 2*Group)),
 		window: make([]int8, 2*Group*pixels),
-		wide:   make([]int16, max(7*Pad(in)*3/2, 3*(6*pixels+FirstSlack))),
+		copies: make([]int8, max(28*Pad(in), 24*24, 3*(6*pixels+FirstSlack))),
 	}
 }

@@ -7,6 +7,6 @@ func assembly() (s []*Set) {
 	if hasAVX512VNNI {
 		s = append(s, &avx512vnni)
 	}
-	s = append(s, avxSets()...)
+	s = append(s, avx2Sets()...)
 	return s
 }
