@@ -25,19 +25,12 @@
 #define COUNT 4
 #define T 5
 
-// 16 bytes to four vectors of 32 bits.
-#define WIDEN(v) \
-	SSHLL2_8H(0, v, v+2); \
-	SSHLL_8H(0, v, v); \
-	SSHLL2_4S(0, v+2, v+3); \
-	SSHLL_4S(0, v+2, v+2); \
-	SSHLL2_4S(0, v, v+1); \
-	SSHLL_4S(0, v, v)
-
-#define WEIGHTED(i) \
-	MLA_4S(X+i, FX, SUMS+i); \
-	MLA_4S(Y+i, FY, SUMS+i); \
-	SSHL_4S(SUMS+i, SHIFT, SUMS+i)
+// Something for each of four vectors: they hide each other's latency.
+#define EACH(F) F(0); F(1); F(2); F(3)
+#define START(i) MOV_16B(REST, SUMS+i)
+#define ADD_X(i) MLA_4S(X+i, FX, SUMS+i)
+#define ADD_Y(i) MLA_4S(Y+i, FY, SUMS+i)
+#define SCALE(i) SSHL_4S(SUMS+i, SHIFT, SUMS+i)
 
 #define LOAD(field, DUP, v) MOVW field(R0), R(T); DUP(T, v)
 
@@ -59,19 +52,30 @@ TEXT ·neonAdd16(SB), NOSPLIT, $0-8
 next:
 	LDR_Q(XIN, 0, X)
 	LDR_Q(YIN, 0, Y)
-	MOV_16B(REST, SUMS)
-	MOV_16B(REST, SUMS+1)
-	MOV_16B(REST, SUMS+2)
-	MOV_16B(REST, SUMS+3)
-	WIDEN(X)
-	WIDEN(Y)
-	WEIGHTED(0)
-	WEIGHTED(1)
-	WEIGHTED(2)
-	WEIGHTED(3)
+	EACH(START)
+
+	// 16 bytes become vectors 0 to 3.
+	SSHLL2_8H(0, X, X+2)
+	SSHLL_8H(0, X, X)
+	SSHLL2_8H(0, Y, Y+2)
+	SSHLL_8H(0, Y, Y)
+	ADD  $16, R(XIN), R(XIN)
+	ADD  $16, R(YIN), R(YIN)
+	SSHLL2_4S(0, X+2, X+3)
+	SSHLL2_4S(0, X, X+1)
+	SSHLL_4S(0, X+2, X+2)
+	SSHLL_4S(0, X, X)
+	SSHLL2_4S(0, Y+2, Y+3)
+	SSHLL2_4S(0, Y, Y+1)
+	SSHLL_4S(0, Y+2, Y+2)
+	SSHLL_4S(0, Y, Y)
+	EACH(ADD_X)
+	EACH(ADD_Y)
+	EACH(SCALE)
+	SUB  $1, R(COUNT), R(COUNT)
 	SQXTN_4H(SUMS, SUMS)
-	SQXTN2_8H(SUMS+1, SUMS)
 	SQXTN_4H(SUMS+2, SUMS+2)
+	SQXTN2_8H(SUMS+1, SUMS)
 	SQXTN2_8H(SUMS+3, SUMS+2)
 	SQADD_8H(SUMS, ZERO, SUMS)
 	SQADD_8H(SUMS+2, ZERO, SUMS+2)
@@ -80,10 +84,7 @@ next:
 	SMAX_16B(SUMS, LOW, SUMS)
 	SMIN_16B(SUMS, HIGH, SUMS)
 	STR_Q(SUMS, DST, 0)
-	ADD  $16, R(XIN), R(XIN)
-	ADD  $16, R(YIN), R(YIN)
 	ADD  $16, R(DST), R(DST)
-	SUB  $1, R(COUNT), R(COUNT)
 	CBNZ R(COUNT), next
 	RET
 

@@ -38,7 +38,7 @@
 #define OUT0   22
 #define OUT1   23
 #define STEPS  24 // whether the group is to be requantized step by step
-#define CLAMPED 25 // whether low or high is not that of a byte
+#define SLOW   25 // that, or low or high is not that of a byte
 #define T      26
 
 // Vectors: weights 0-8, by tap; the sums of two rows of output; products;
@@ -94,6 +94,8 @@
 	MOVD  R(SRCC), R(ROWC); \
 	MOVD  neonRows_pixels(R0), R(COUNT); \
 	MOVWU neonHead_stepwise(R(STREAM)), R(STEPS); \
+	MOVWU neonRows_requantized+requantized_clamped(R0), R(SLOW); \
+	ORR   R(STEPS), R(SLOW); \
 	ADD   $neonHead_starts, R(STREAM), R(STARTS); \
 	ADD   $neonHead_factors, R(STREAM), R(FACTOR); \
 	ADD   $neonHead_offsets, R(STREAM), R(OFFSET); \
@@ -129,8 +131,7 @@
 	MOVD  neonRows_dstNext(R0), R(DNEXT); \
 	MOVD  neonRows_srcNext(R0), R(SNEXT); \
 	MOVD  neonRows_groups(R0), R(GROUPS); \
-	MOVD  neonRows_move(R0), R(MOVE); \
-	MOVWU neonRows_requantized+requantized_clamped(R0), R(CLAMPED)
+	MOVD  neonRows_move(R0), R(MOVE)
 
 #define LOAD_ZERO(v) MOVW neonRows_requantized+requantized_zero(R0), R(T); DUP_8H(T, v)
 #define LOAD_RANGE \
@@ -138,6 +139,60 @@
 	DUP_16B(T, LOW); \
 	MOVW neonRows_requantized+requantized_high(R0), R(T); \
 	DUP_16B(T, HIGH)
+
+// The sums of a pixel in two rows: what is left to do is SUM(P0, S1). The
+// factors and the offsets of row 0 are loaded.
+#define TWO_ROWS \
+	TAP(XA, 0, P0); \
+	TAP(XA+1, 1, P1); \
+	TAP(XA+2, 2, P2); \
+	AND_TAP(XB, 3, P0); \
+	AND_TAP(XB+1, 4, P1); \
+	AND_TAP(XB+2, 5, P2); \
+	LD1_3(ROWD, XA); \
+	SUM(P0, S0); \
+	TAP(XB, 0, P0); \
+	SUM(P1, S0); \
+	TAP(XB+1, 1, P1); \
+	SUM(P2, S0); \
+	TAP(XB+2, 2, P2); \
+	AND_TAP(XC, 3, P0); \
+	AND_TAP(XC+1, 4, P1); \
+	AND_TAP(XC+2, 5, P2); \
+	SUM(P0, S1); \
+	TAP(XC, 6, P0); \
+	SUM(P1, S1); \
+	TAP(XC+2, 8, P1); \
+	SUM(P2, S1); \
+	AND_TAP(XC+1, 7, P0); \
+	TAP(XA, 6, P2); \
+	LD1_4(OFFSET, R0_); \
+	SUM(P1, S0); \
+	AND_TAP(XA+1, 7, P2); \
+	SUM(P0, S0); \
+	TAP(XA+2, 8, P0); \
+	LD1_4(FACTOR, FACTORS); \
+	SUM(P2, S1)
+
+// The same for one row, with nothing left to do.
+#define ONE_ROW \
+	TAP(XA, 0, P0); \
+	TAP(XA+1, 1, P1); \
+	TAP(XA+2, 2, P2); \
+	AND_TAP(XB, 3, P0); \
+	AND_TAP(XB+1, 4, P1); \
+	AND_TAP(XB+2, 5, P2); \
+	SUM(P0, S0); \
+	TAP(XC, 6, P0); \
+	SUM(P1, S0); \
+	AND_TAP(XC+1, 7, P0); \
+	SUM(P2, S0); \
+	TAP(XC+2, 8, P1); \
+	LD1_4(FACTOR, FACTORS); \
+	LD1_4(OFFSET, R0_); \
+	SUM(P0, S0); \
+	ADVANCE; \
+	SUM(P1, S0)
 
 // Two rows, stride 1.
 //
@@ -151,79 +206,41 @@ group:
 	GROUP
 	MOVD R(DST1), R(OUT1)
 	MOVD R(SRCD), R(ROWD)
-	LD1_4(STARTS, S0)
 	LD1_3(ROWA, XA)
 	LD1_3(ROWB, XB)
+	LD1_4(STARTS, S0)
 	LD1_4(STARTS, S1)
 	LD1_3(ROWC, XC)
+	CBNZ R(SLOW), slow
 
 pixel:
-	// Row 0: A and B.
-	TAP(XA, 0, P0)
-	TAP(XA+1, 1, P1)
-	TAP(XA+2, 2, P2)
-	AND_TAP(XB, 3, P0)
-	AND_TAP(XB+1, 4, P1)
-	AND_TAP(XB+2, 5, P2)
-	LD1_3(ROWD, XA)
-
-	// Row 1: B and C.
-	SUM(P0, S0)
-	TAP(XB, 0, P0)
-	SUM(P1, S0)
-	TAP(XB+1, 1, P1)
-	SUM(P2, S0)
-	TAP(XB+2, 2, P2)
-	AND_TAP(XC, 3, P0)
-	AND_TAP(XC+1, 4, P1)
-	AND_TAP(XC+2, 5, P2)
-
-	// Row 0: C; row 1: D.
-	SUM(P0, S1)
-	TAP(XC, 6, P0)
-	SUM(P1, S1)
-	TAP(XC+2, 8, P1)
-	SUM(P2, S1)
-	AND_TAP(XC+1, 7, P0)
-	TAP(XA, 6, P2)
-	LD1_4(OFFSET, R0_)
-	SUM(P1, S0)
-	AND_TAP(XA+1, 7, P2)
-	SUM(P0, S0)
-	TAP(XA+2, 8, P0)
-	LD1_4(FACTOR, FACTORS)
-	SUM(P2, S1)
-	CBNZ R(STEPS), stepwise
+	TWO_ROWS
 	LD1_4(OFFSET, R1_)
 	ALL_FUSED(S0, R0_)
 	SUM(P0, S1)
 	ADVANCE
-	ADD R(STEP), R(ROWD)
-	ALL_FUSED(S1, R1_)
+	ADD  R(STEP), R(ROWD)
 	LD1_4(STARTS, S0)
+	ALL_FUSED(S1, R1_)
 	UZP1_8H(R0_, R0_+1, R0_)
 	UZP1_8H(R0_+2, R0_+3, R0_+2)
 	LD1_4(STARTS, S1)
+	SQXTN_8B(R0_, R0_)
 	UZP1_8H(R1_, R1_+1, R1_)
 	UZP1_8H(R1_+2, R1_+3, R1_+2)
-
-narrow:
 	LD1_3(ROWA, XA)
-	SQXTN_8B(R0_, R0_)
-	SQXTN_8B(R1_, R1_)
 	SQXTN2_16B(R0_+2, R0_)
+	SQXTN_8B(R1_, R1_)
 	SQXTN2_16B(R1_+2, R1_)
-	CBNZ R(CLAMPED), clamp
-
-store:
 	STR_Q(R0_, OUT0, 0)
-	STR_Q(R1_, OUT1, 0)
 	LD1_3(ROWB, XB)
-	LD1_3(ROWC, XC)
 	ADD  $16, R(OUT0), R(OUT0)
+	STR_Q(R1_, OUT1, 0)
+	LD1_3(ROWC, XC)
 	ADD  $16, R(OUT1), R(OUT1)
 	CBNZ R(COUNT), pixel
 
+next:
 	NEXT_GROUP
 	ADD  R(DNEXT), R(DST1)
 	ADD  R(SNEXT), R(SRCD)
@@ -231,24 +248,47 @@ store:
 	CBNZ R(GROUPS), group
 	RET
 
-stepwise:
+slow:
+	TWO_ROWS
 	SUM(P0, S1)
 	ADVANCE
-	ADD R(STEP), R(ROWD)
+	ADD  R(STEP), R(ROWD)
+	CBNZ R(STEPS), stepwise
+	LD1_4(OFFSET, R1_)
+	ALL_FUSED(S0, R0_)
+	ALL_FUSED(S1, R1_)
+	UZP1_8H(R0_, R0_+1, R0_)
+	UZP1_8H(R0_+2, R0_+3, R0_+2)
+	UZP1_8H(R1_, R1_+1, R1_)
+	UZP1_8H(R1_+2, R1_+3, R1_+2)
+
+narrow:
+	LOAD_RANGE
+	SQXTN_8B(R0_, R0_)
+	SQXTN_8B(R1_, R1_)
+	SQXTN2_16B(R0_+2, R0_)
+	SQXTN2_16B(R1_+2, R1_)
+	CLAMP(R0_)
+	CLAMP(R1_)
+	STR_Q(R0_, OUT0, 0)
+	STR_Q(R1_, OUT1, 0)
+	LD1_3(ROWA, XA)
+	LD1_3(ROWB, XB)
+	LD1_4(STARTS, S0)
+	LD1_4(STARTS, S1)
+	LD1_3(ROWC, XC)
+	ADD  $16, R(OUT0), R(OUT0)
+	ADD  $16, R(OUT1), R(OUT1)
+	CBNZ R(COUNT), slow
+	B    next
+
+stepwise:
 	LOAD_ZERO(P0)
 	STEPWISE(S0, FACTORS)
 	STEPWISE(S1, FACTORS)
 	STEPWISE_PAIRS(S0, P0, R0_)
 	STEPWISE_PAIRS(S1, P0, R1_)
-	LD1_4(STARTS, S0)
-	LD1_4(STARTS, S1)
 	B    narrow
-
-clamp:
-	LOAD_RANGE
-	CLAMP(R0_)
-	CLAMP(R1_)
-	B    store
 
 // One row, stride 1 or 2.
 //
@@ -258,61 +298,56 @@ TEXT ·neonDepthwise1(SB), NOSPLIT, $0-8
 
 group:
 	GROUP
-	LD1_4(STARTS, S0)
 	LD1_3(ROWA, XA)
 	LD1_3(ROWB, XB)
+	LD1_4(STARTS, S0)
 	LD1_3(ROWC, XC)
+	CBNZ R(SLOW), slow
 
 pixel:
-	TAP(XA, 0, P0)
-	TAP(XA+1, 1, P1)
-	TAP(XA+2, 2, P2)
-	AND_TAP(XB, 3, P0)
-	AND_TAP(XB+1, 4, P1)
-	AND_TAP(XB+2, 5, P2)
-	SUM(P0, S0)
-	TAP(XC, 6, P0)
-	SUM(P1, S0)
-	AND_TAP(XC+1, 7, P0)
-	SUM(P2, S0)
-	TAP(XC+2, 8, P1)
-	LD1_4(FACTOR, FACTORS)
-	LD1_4(OFFSET, R0_)
-	SUM(P0, S0)
-	ADVANCE
-	SUM(P1, S0)
-	CBNZ R(STEPS), stepwise
+	ONE_ROW
 	ALL_FUSED(S0, R0_)
 	LD1_4(STARTS, S0)
 	UZP1_8H(R0_, R0_+1, R0_)
 	UZP1_8H(R0_+2, R0_+3, R0_+2)
-
-narrow:
 	LD1_3(ROWA, XA)
 	SQXTN_8B(R0_, R0_)
 	SQXTN2_16B(R0_+2, R0_)
-	CBNZ R(CLAMPED), clamp
-
-store:
 	STR_Q(R0_, OUT0, 0)
 	LD1_3(ROWB, XB)
 	LD1_3(ROWC, XC)
 	ADD  $16, R(OUT0), R(OUT0)
 	CBNZ R(COUNT), pixel
 
+next:
 	NEXT_GROUP
 	SUB  $1, R(GROUPS), R(GROUPS)
 	CBNZ R(GROUPS), group
 	RET
 
+slow:
+	ONE_ROW
+	CBNZ R(STEPS), stepwise
+	ALL_FUSED(S0, R0_)
+	UZP1_8H(R0_, R0_+1, R0_)
+	UZP1_8H(R0_+2, R0_+3, R0_+2)
+
+narrow:
+	LOAD_RANGE
+	SQXTN_8B(R0_, R0_)
+	SQXTN2_16B(R0_+2, R0_)
+	CLAMP(R0_)
+	STR_Q(R0_, OUT0, 0)
+	LD1_3(ROWA, XA)
+	LD1_3(ROWB, XB)
+	LD1_4(STARTS, S0)
+	LD1_3(ROWC, XC)
+	ADD  $16, R(OUT0), R(OUT0)
+	CBNZ R(COUNT), slow
+	B    next
+
 stepwise:
 	LOAD_ZERO(P0)
 	STEPWISE(S0, FACTORS)
 	STEPWISE_PAIRS(S0, P0, R0_)
-	LD1_4(STARTS, S0)
 	B    narrow
-
-clamp:
-	LOAD_RANGE
-	CLAMP(R0_)
-	B    store
