@@ -59,10 +59,12 @@ func avx2Outputs(l *Layer, weights []int8, taps int, order func(i int) int) []in
 	for o := 0; o < l.Out; o += Group {
 		p := outputs[3*o:][:3*Group]
 		starts, factors, offsets := p[:Group], p[Group:2*Group], p[2*Group:]
+		var sums [Group]int32 // of the weights
 		proven := true
 		for i := range Group {
 			c := o + order(i)
 			low, high := sumRange(l.Bias[c], weights[c*taps:][:taps])
+			sums[i] = int32(2*int64(l.Bias[c]) - low - high)
 			f, found, _ := fuse(l.Multiplier[c], l.Zero, -128, 127, low, high)
 			offset := f.offset + 128
 			starts[i] = magicBits + f.start
@@ -77,10 +79,7 @@ func avx2Outputs(l *Layer, weights []int8, taps int, order func(i int) int) []in
 				factors[i] = int32(math.Float32bits(l.Multiplier[c]))
 				offsets[i] = l.Zero + 128
 			}
-			starts[i] += l.Bias[c]
-			for _, w := range weights[c*taps:][:taps] {
-				starts[i] -= 128 * int32(w) // as what is stored is q + 128
-			}
+			starts[i] += l.Bias[c] - 128*sums[i] // as what is stored is q + 128
 		}
 	}
 	return outputs

@@ -12,8 +12,8 @@
 #define EXACT(multiplier, zero, sum) \
 	VCVTDQ2PS sum, sum                   \
 	VMULPS    multiplier, sum, sum       \
-	VMINPS    avxHighest<>(SB), sum, sum \
-	VMAXPS    avxLowest<>(SB), sum, sum  \
+	VMINPS    avx2Highest<>(SB), sum, sum \
+	VMAXPS    avx2Lowest<>(SB), sum, sum  \
 	VCVTPS2DQ sum, sum                   \
 	VPADDD    zero, sum, sum
 
@@ -41,5 +41,5 @@
 	DATA name<>+28(SB)/4, value          \
 	GLOBL name<>(SB), RODATA|NOPTR, $32
 
-EIGHT(avxHighest, $0x46800000) // 16384
-EIGHT(avxLowest, $0xC6800000)
+EIGHT(avx2Highest, $0x46800000) // 16384
+EIGHT(avx2Lowest, $0xC6800000)

@@ -20,7 +20,8 @@ type lane struct {
 	input   int
 	weights [8][4]int8 // of each output channel
 	flip    bool
-	size    int // what the weights of one sign of a sum add up to, at most
+	size    int       // what the weights of one sign of a sum add up to, at most
+	sums    [8]uint64 // all that they do: positive and negative, of two sums
 }
 
 const most = 128 // that a lane's size may be
@@ -101,7 +102,7 @@ func (p *lanePacker) pack(weights []int8, in int) {
 	for short := p.short; len(short) > 0; {
 		n := short[len(short)-1]
 		short = short[:len(short)-1]
-		i := slices.IndexFunc(short[:min(2, len(short))], n.fits)
+		i := slices.IndexFunc(short[:min(8, len(short))], n.fits)
 		if i < 0 {
 			p.single = append(p.single, n)
 			continue
@@ -132,14 +133,12 @@ func (n *lane) read(weights []int8, in, input int) {
 		for i := 0; i < 4; i += 2 {
 			w0, w1 := int(w[i]), int(w[i+1])
 			sum, difference := max(w0+w1, -w0-w1), max(w0-w1, w1-w0)
-			// Of one sign, the sum counts; of two, the larger of the two, which
-			// is what the sum's and the difference's mean is.
+			// Two weights of one sign count both, of two the larger one.
 			larger := (sum + difference) / 2
-			if w0^w1 >= 0 {
-				plain, flipped = max(plain, sum), max(flipped, larger)
-			} else {
-				plain, flipped = max(plain, larger), max(flipped, difference)
-			}
+			smaller := max(sum, difference) - larger
+			opposite := (w0 ^ w1) >> 8 // all ones if so
+			plain = max(plain, larger+smaller&^opposite)
+			flipped = max(flipped, larger+smaller&opposite)
 			if w1 == -128 {
 				flipped = most + 1 // 128 is no weight
 			}
@@ -147,30 +146,34 @@ func (n *lane) read(weights []int8, in, input int) {
 	}
 	n.size = plain
 	if flipped < plain {
-		n.flip, n.size = true, flipped
+		n.size, n.flip = flipped, true
 		for c := range n.weights {
 			w := &n.weights[c]
 			w[1], w[3] = -w[1], -w[3]
+		}
+	}
+	if n.size > most {
+		return
+	}
+	for c, w := range n.weights {
+		for i, w := range w {
+			at := i / 2 * 32
+			if w < 0 {
+				at += 16
+			}
+			n.sums[c] += uint64(max(int(w), -int(w))) << at
 		}
 	}
 }
 
 // fits says whether sums of both lanes fit 16 bits when added.
 func (n *lane) fits(m *lane) bool {
-	if n.size+m.size <= most {
-		return true
+	const over = 0x7FFF - most // makes a number above most reach the 16th bit
+	var all uint64
+	for c := range n.sums {
+		all |= n.sums[c] + m.sums[c] + over*0x0001_0001_0001_0001
 	}
-	for c := range n.weights {
-		a, b := &n.weights[c], &m.weights[c]
-		for i := 0; i < 4; i += 2 {
-			a0, a1, b0, b1 := int(a[i]), int(a[i+1]), int(b[i]), int(b[i+1])
-			if max(a0, 0)+max(a1, 0)+max(b0, 0)+max(b1, 0) > most ||
-				min(a0, 0)+min(a1, 0)+min(b0, 0)+min(b1, 0) < -most {
-				return false
-			}
-		}
-	}
-	return true
+	return all&0x8000_8000_8000_8000 == 0
 }
 
 // bytes adds a lane to the current list.

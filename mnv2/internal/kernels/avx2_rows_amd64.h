@@ -6,9 +6,10 @@
 // Who includes this defines NAME, ADVANCE, from a pair of source pixels to the
 // next, WINDOW, which adds the products of a pair's windows to the sums, FIRST,
 // what WINDOW wants done before the first pair of a row, WEIGHTS, the bytes of
-// weights of a group, STORE, and FOR_EACH(F, G, a), which is F(a, i), where i
-// is 0 to 3, and then G(a, i, sum) for the sums of that number. FACTOR and
-// OFFSET are registers that WINDOW does not keep anything in.
+// weights of a group, FOR_EACH(F, G, a), which is F(a, i), where i is 0 to 3, and
+// then G(a, i, sum) for the sums of that number, and FOR_ROWS(F), which is
+// F(sums, dst) for each row. FACTOR and OFFSET are registers that WINDOW keeps
+// nothing in.
 
 #define args AX   // *avx2Rows
 #define out BX    // parameters of the group: start, factor, offset
@@ -31,17 +32,17 @@
 	VMOVDQU (256+32*i)(out), OFFSET
 #define REQUANTIZE(F, i, sum) F(FACTOR, OFFSET, sum)
 
-#define LOW FACTOR
-#define HIGH OFFSET
-
-// Joining leaves the channels in the order 0 4 1 5 2 6 3 7, 8 12 9 13 and so on.
-#define STORE_ROW(a0, a1, a2, a3, to) \
-	JOIN(a0, a1, a0)                  \
-	JOIN(a2, a3, a2)                  \
-	VPACKUSWB a2, a0, a0              \
-	VPMAXUB LOW, a0, a0               \
-	VPMINUB HIGH, a0, a0              \
-	VPSHUFB avxChannels<>(SB), a0, a0 \
+// a0 = the bytes of a row. Joining leaves its channels in the order 0 4 1 5 2 6
+// 3 7, 8 12 9 13 and so on.
+#define PACK(a0, a1, a2, a3, to) \
+	JOIN(a0, a1, a0)     \
+	JOIN(a2, a3, a2)     \
+	VPACKUSWB a2, a0, a0
+#define CLAMP(a0, a1, a2, a3, to) \
+	VPMAXUB FACTOR, a0, a0 \
+	VPMINUB OFFSET, a0, a0
+#define WRITE(a0, a1, a2, a3, to) \
+	VPSHUFB avx2Channels<>(SB), a0, a0 \
 	VMOVDQU a0, (to)
 
 TEXT NAME(SB), NOSPLIT, $0-8
@@ -67,10 +68,13 @@ pair:
 	JLT  exact
 	FOR_EACH(PARAMETERS, REQUANTIZE, FUSED)
 
-store:
-	VPBROADCASTB avx2Rows_low(args), LOW
-	VPBROADCASTB avx2Rows_high(args), HIGH
-	STORE
+pack:
+	FOR_ROWS(PACK)
+	CMPW avx2Rows_low(args), BYTE_RANGE
+	JNE  clamp
+
+write:
+	FOR_ROWS(WRITE)
 	ADDQ $ADVANCE, row0
 	ADDQ $ADVANCE, row1
 	ADDQ $ADVANCE, row2
@@ -97,21 +101,27 @@ store:
 
 exact:
 	FOR_EACH(PARAMETERS, REQUANTIZE, EXACT)
-	JMP store
+	JMP pack
+
+clamp:
+	VPBROADCASTB avx2Rows_low(args), FACTOR
+	VPBROADCASTB avx2Rows_high(args), OFFSET
+	FOR_ROWS(CLAMP)
+	JMP write
 
 #undef NAME
 #undef FOR_EACH
 #undef FIRST
 #undef WINDOW
 #undef ADVANCE
-#undef STORE
+#undef FOR_ROWS
 #undef NOTHING
 #undef START
 #undef PARAMETERS
-#undef LOW
-#undef HIGH
 #undef REQUANTIZE
-#undef STORE_ROW
+#undef PACK
+#undef CLAMP
+#undef WRITE
 #undef args
 #undef out
 #undef w

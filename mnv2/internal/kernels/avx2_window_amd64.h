@@ -2,11 +2,11 @@
 // rows of them with stride 1 and one with stride 2.
 
 // The order in which joined and packed channels are where they belong.
-DATA avxChannels<>+0(SB)/8, $0x0705030106040200
-DATA avxChannels<>+8(SB)/8, $0x0F0D0B090E0C0A08
-DATA avxChannels<>+16(SB)/8, $0x0705030106040200
-DATA avxChannels<>+24(SB)/8, $0x0F0D0B090E0C0A08
-GLOBL avxChannels<>(SB), RODATA|NOPTR, $32
+DATA avx2Channels<>+0(SB)/8, $0x0705030106040200
+DATA avx2Channels<>+8(SB)/8, $0x0F0D0B090E0C0A08
+DATA avx2Channels<>+16(SB)/8, $0x0705030106040200
+DATA avx2Channels<>+24(SB)/8, $0x0F0D0B090E0C0A08
+GLOBL avx2Channels<>(SB), RODATA|NOPTR, $32
 
 #define ONE_ROW(F, G, a) \
 	F(a, 0)    \
@@ -30,12 +30,13 @@ GLOBL avxChannels<>(SB), RODATA|NOPTR, $32
 	F(a, 3)    \
 	G(a, 3, Y3) \
 	G(a, 3, Y7)
-#define STORE_ONE STORE_ROW(Y0, Y1, Y2, Y3, to0)
+#define OUT_ONE(F) \
+	F(Y0, Y1, Y2, Y3, to0)
 
 // The second row comes first: where there is none to be kept it is overwritten.
-#define STORE_BOTH \
-	STORE_ROW(Y4, Y5, Y6, Y7, to1) \
-	STORE_ROW(Y0, Y1, Y2, Y3, to0)
+#define OUT_TWO(F) \
+	F(Y4, Y5, Y6, Y7, to1) \
+	F(Y0, Y1, Y2, Y3, to0)
 
 // rows = column i of the window of both pixels
 #define LOAD_FOUR(i) \

@@ -34,7 +34,7 @@
 // With stride 1 the last column of a pair is the first of the next.
 #define NAME ·avxvnniRows2
 #define FOR_EACH TWO_ROWS
-#define STORE STORE_BOTH
+#define FOR_ROWS OUT_TWO
 #define ADVANCE 32
 #define FIRST \
 	LOAD_FOUR(0) \
@@ -54,7 +54,7 @@
 
 #define NAME ·avxvnniStride2
 #define FOR_EACH ONE_ROW
-#define STORE STORE_ONE
+#define FOR_ROWS OUT_ONE
 #define ADVANCE 64
 #define FIRST
 #define WINDOW \
