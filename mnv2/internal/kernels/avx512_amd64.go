@@ -18,7 +18,7 @@ var avx512vnni = Set{
 	Flip: -128,
 	In:   4,
 	Out:  Group,
-	Step: 4 * Group, // a multiple of the 32 channels that a tile has
+	Step: 6 * Group, // a multiple of the 32 channels that a tile has
 
 	First:     avx512First,
 	Pointwise: avx512Pointwise,
@@ -76,17 +76,16 @@ func (l *Layer) avx512Output() avx512Output {
 // avx512Tiles are the arguments of a pointwise or first convolution.
 type avx512Tiles struct {
 	avx512Output
-	in         *int8
-	inStep     int    // from the last four channels of a group to the next group
-	rows       [2]int // First: from row 0 to rows 2 and 1
-	inputs     int    // how many times four, or First: rows
-	out        *int8
-	outStride  int
-	pixels     int
-	groups     int // of output channels
-	weights    *[4]int8
-	bias       *int32
-	multiplier *float32
+	in        *int8
+	inStep    int    // from the last four channels of a group to the next group
+	rows      [2]int // First: from row 0 to rows 2 and 1
+	inputs    int    // how many times four, or First: rows
+	out       *int8
+	outStride int
+	pixels    int
+	groups    int // of output channels
+	weights   *[4]int8
+	outputs   *int32
 }
 
 // They do all channels of n pixels at a time. There must be n.
@@ -130,8 +129,7 @@ func avx512Pointwise(dst, src Pixels, n int, l *Layer, from, to int, _ *Scratch)
 		pixels:       n,
 		groups:       out,
 		weights:      &l.Weights[from*l.In/4],
-		bias:         &l.Bias[from],
-		multiplier:   &l.Multiplier[from],
+		outputs:      &l.outputs[from/Group*avx512Outputs],
 	}
 	switch {
 	case n%14 == 0 || n > 14 && n%14 > 7:
@@ -168,8 +166,7 @@ func avx512First(dst Pixels, rows *[3][]int8, n int, l *Layer, _ *Scratch) {
 		pixels:       n,
 		groups:       out,
 		weights:      &l.Weights[0],
-		bias:         &l.Bias[0],
-		multiplier:   &l.Multiplier[0],
+		outputs:      &l.outputs[0],
 	}
 	switch {
 	case n >= 14:
@@ -188,15 +185,14 @@ func bytesFrom(a, b *int8) int { return int(uintptr(unsafe.Pointer(b)) - uintptr
 // avx512Rows are the arguments of a depthwise convolution.
 type avx512Rows struct {
 	avx512Output
-	in         [4]*int8
-	inStride   int
-	out        [2]*int8
-	outStride  int
-	pixels     int
-	groups     int
-	weights    *[4]int8
-	bias       *int32
-	multiplier *float32
+	in        [4]*int8
+	inStride  int
+	out       [2]*int8
+	outStride int
+	pixels    int
+	groups    int
+	weights   *[4]int8
+	outputs   *int32
 }
 
 //go:noescape
@@ -217,8 +213,7 @@ func avx512Depthwise(dst, src []Pixels, n int, l *Layer, stride, from, to int) {
 		pixels:       n,
 		groups:       groups,
 		weights:      &l.Weights[3*from],
-		bias:         &l.Bias[from],
-		multiplier:   &l.Multiplier[from],
+		outputs:      &l.outputs[from/Group*avx512Outputs],
 	}
 	for i, row := range src[:len(dst)+2] {
 		_ = row.Data[(groups-1)*row.Stride+((n-1)*stride+3)*Group-1]

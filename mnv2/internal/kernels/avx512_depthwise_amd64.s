@@ -18,7 +18,7 @@
 #define AT R13
 #define PIXELS R12 // ahead of us
 #define WEIGHTS DX
-#define TO CX // clobbered
+#define OUTPUTS CX
 
 // The dwords of the pixels that are left at the end: of the input, eight of
 // them in two vectors, and of the output.
@@ -37,7 +37,6 @@
 #define LOWER_W1 Z25
 #define LOWER_W2 Z26
 #define BIAS Z27
-#define MULTIPLIER Z28
 
 // bytes = four pixels, or those in the mask. Dwords 4*i+j of them are now four
 // channels, from 4*i on, of pixel j.
@@ -90,137 +89,146 @@
 	VPDPBUSD  w2, c, sum
 
 // Z12 = four pixels of the upper output, of columns Z0 to Z5.
-#define UPPER \
+#define UPPER(TO4) \
 	SUM(UPPER_W0, UPPER_W1, UPPER_W2, Z0, Z1, Z2, Z12) \
 	SUM(UPPER_W0, UPPER_W1, UPPER_W2, Z1, Z2, Z3, Z13) \
 	SUM(UPPER_W0, UPPER_W1, UPPER_W2, Z2, Z3, Z4, Z14) \
 	SUM(UPPER_W0, UPPER_W1, UPPER_W2, Z3, Z4, Z5, Z15) \
-	BYTES4(MULTIPLIER, Z12, Z13, Z14, Z15)
+	TO4(Z12, Z13, Z14, Z15)
 
 // Z16 = four pixels of the lower output, of columns Z0 to Z5.
-#define LOWER \
+#define LOWER(TO4) \
 	SUM(LOWER_W0, LOWER_W1, LOWER_W2, Z0, Z1, Z2, Z16) \
 	SUM(LOWER_W0, LOWER_W1, LOWER_W2, Z1, Z2, Z3, Z17) \
 	SUM(LOWER_W0, LOWER_W1, LOWER_W2, Z2, Z3, Z4, Z18) \
 	SUM(LOWER_W0, LOWER_W1, LOWER_W2, Z3, Z4, Z5, Z19) \
-	BYTES4(MULTIPLIER, Z16, Z17, Z18, Z19)
+	TO4(Z16, Z17, Z18, Z19)
 
 // Z12 = four pixels, two columns apart, of columns Z0 to Z8.
-#define STRIDE2 \
+#define STRIDE2(TO4) \
 	SUM(UPPER_W0, UPPER_W1, UPPER_W2, Z0, Z1, Z2, Z12) \
 	SUM(UPPER_W0, UPPER_W1, UPPER_W2, Z2, Z3, Z4, Z13) \
 	SUM(UPPER_W0, UPPER_W1, UPPER_W2, Z4, Z5, Z6, Z14) \
 	SUM(UPPER_W0, UPPER_W1, UPPER_W2, Z6, Z7, Z8, Z15) \
-	BYTES4(MULTIPLIER, Z12, Z13, Z14, Z15)
+	TO4(Z12, Z13, Z14, Z15)
 
 // One row of output: the columns that pixel 0 shares with those before it,
 // then four pixels at a time, then those that are left.
 #define START_ONE COLUMNS3_MASKED(0, 1, TWO, Z0, Z1, Z2, Z3)
-#define FOUR_ONE \
+#define FOUR_ONE(TO4) \
 	COLUMNS3(32, 1, Z2, Z3, Z4, Z5) \
-	UPPER                           \
+	UPPER(TO4)                      \
 	VMOVDQU32 Z12, (OUT0)(AT*1)     \
 	VMOVDQA32 Z4, Z0                \
 	VMOVDQA32 Z5, Z1
-#define LAST_ONE \
+#define LAST_ONE(TO4) \
 	COLUMNS3_MASKED(32, 1, OUT_MASK, Z2, Z3, Z4, Z5) \
-	UPPER                                            \
+	UPPER(TO4)                                       \
 	VMOVDQU32 Z12, OUT_MASK, (OUT0)(AT*1)
 
 // Two rows of output.
 #define START_TWO COLUMNS4_MASKED(0, 1, TWO, Z0, Z1, Z2, Z3)
-#define FOUR_TWO \
+#define FOUR_TWO(TO4) \
 	COLUMNS4(32, 1, Z2, Z3, Z4, Z5) \
-	UPPER                           \
+	UPPER(TO4)                      \
 	VMOVDQU32 Z12, (OUT0)(AT*1)     \
-	LOWER                           \
+	LOWER(TO4)                      \
 	VMOVDQU32 Z16, (OUT1)(AT*1)     \
 	VMOVDQA32 Z4, Z0                \
 	VMOVDQA32 Z5, Z1
-#define LAST_TWO \
+#define LAST_TWO(TO4) \
 	COLUMNS4_MASKED(32, 1, OUT_MASK, Z2, Z3, Z4, Z5) \
-	UPPER                                            \
+	UPPER(TO4)                                       \
 	VMOVDQU32 Z12, OUT_MASK, (OUT0)(AT*1)            \
-	LOWER                                            \
+	LOWER(TO4)                                       \
 	VMOVDQU32 Z16, OUT_MASK, (OUT1)(AT*1)
 
 // One row of output, stride 2.
 #define START_STRIDE2 COLUMNS3_MASKED(0, 2, ONE, Z0, Z1, Z2, Z3)
-#define FOUR_STRIDE2 \
+#define FOUR_STRIDE2(TO4) \
 	COLUMNS3(16, 2, Z1, Z2, Z3, Z4) \
 	COLUMNS3(80, 2, Z5, Z6, Z7, Z8) \
-	STRIDE2                         \
+	STRIDE2(TO4)                    \
 	VMOVDQU32 Z12, (OUT0)(AT*1)     \
 	VMOVDQA32 Z8, Z0
-#define LAST_STRIDE2 \
+#define LAST_STRIDE2(TO4) \
 	COLUMNS3_MASKED(16, 2, IN_MASK, Z1, Z2, Z3, Z4)  \
 	COLUMNS3_MASKED(80, 2, IN_MASK2, Z5, Z6, Z7, Z8) \
-	STRIDE2                                          \
+	STRIDE2(TO4)                                     \
 	VMOVDQU32 Z12, OUT_MASK, (OUT0)(AT*1)
 
-// A function's body: all pixels of each group of channels.
+// All pixels of a group of channels.
+#define ROW(TO4, START, FOUR, LAST, four, last, end) \
+	XORL  AT, AT                          \
+	MOVQ  avx512Rows_pixels(ARGS), PIXELS \
+	START                                 \
+	SUBQ  $4, PIXELS                      \
+	JLT   last                            \
+four:                                         \
+	FOUR(TO4)                             \
+	ADDQ  $64, AT                         \
+	SUBQ  $4, PIXELS                      \
+	JGE   four                            \
+last:                                         \
+	ADDQ  $4, PIXELS                      \
+	JEQ   end                             \
+	LEAQ  (PIXELS*4), CX                  \
+	MOVL  $-1, PIXELS                     \
+	SHLL  CX, PIXELS                      \
+	NOTL  PIXELS                          \
+	KMOVW PIXELS, OUT_MASK                \
+	MOVL  $-1, PIXELS                     \
+	ADDL  CX, CX                          \
+	SHLL  CX, PIXELS                      \
+	NOTL  PIXELS                          \
+	KMOVW PIXELS, IN_MASK                 \
+	SHRL  $16, PIXELS                     \
+	KMOVW PIXELS, IN_MASK2                \
+	LAST(TO4)                             \
+end:
+
+// A function's body: all groups.
 #define GROUPS(START, FOUR, LAST) \
-	MOVQ      rows+0(FP), ARGS                  \
-	CONSTANTS                                   \
-	MOVQ      avx512Rows_in(ARGS), ROW0         \
-	MOVQ      avx512Rows_in+8(ARGS), ROW1       \
-	MOVQ      avx512Rows_in+16(ARGS), ROW2      \
-	MOVQ      avx512Rows_in+24(ARGS), ROW3      \
-	MOVQ      avx512Rows_out(ARGS), OUT0        \
-	MOVQ      avx512Rows_out+8(ARGS), OUT1      \
-	MOVQ      avx512Rows_weights(ARGS), WEIGHTS \
-group:                                              \
-	VMOVDQU32 (WEIGHTS), UPPER_W0               \
-	VMOVDQU32 64(WEIGHTS), UPPER_W1             \
-	VMOVDQU32 128(WEIGHTS), UPPER_W2            \
-	VPSLLD    $8, UPPER_W0, LOWER_W0            \
-	VPSLLD    $8, UPPER_W1, LOWER_W1            \
-	VPSLLD    $8, UPPER_W2, LOWER_W2            \
-	MOVQ      avx512Rows_bias(ARGS), TO         \
-	VMOVDQU32 (TO), BIAS                        \
-	MOVQ      avx512Rows_multiplier(ARGS), TO   \
-	VMOVUPS   (TO), MULTIPLIER                  \
-	XORL      AT, AT                            \
-	MOVQ      avx512Rows_pixels(ARGS), PIXELS   \
-	START                                       \
-	SUBQ      $4, PIXELS                        \
-	JLT       last                              \
-four:                                               \
-	FOUR                                        \
-	ADDQ      $64, AT                           \
-	SUBQ      $4, PIXELS                        \
-	JGE       four                              \
-last:                                               \
-	ADDQ      $4, PIXELS                        \
-	JEQ       next                              \
-	LEAQ      (PIXELS*4), CX                    \
-	MOVL      $-1, PIXELS                       \
-	SHLL      CX, PIXELS                        \
-	NOTL      PIXELS                            \
-	KMOVW     PIXELS, OUT_MASK                  \
-	MOVL      $-1, PIXELS                       \
-	ADDL      CX, CX                            \
-	SHLL      CX, PIXELS                        \
-	NOTL      PIXELS                            \
-	KMOVW     PIXELS, IN_MASK                   \
-	SHRL      $16, PIXELS                       \
-	KMOVW     PIXELS, IN_MASK2                  \
-	LAST                                        \
-next:                                               \
-	ADDQ      $192, WEIGHTS                     \
-	ADDQ      $64, avx512Rows_bias(ARGS)        \
-	ADDQ      $64, avx512Rows_multiplier(ARGS)  \
-	MOVQ      avx512Rows_inStride(ARGS), TO     \
-	ADDQ      TO, ROW0                          \
-	ADDQ      TO, ROW1                          \
-	ADDQ      TO, ROW2                          \
-	ADDQ      TO, ROW3                          \
-	MOVQ      avx512Rows_outStride(ARGS), TO    \
-	ADDQ      TO, OUT0                          \
-	ADDQ      TO, OUT1                          \
-	DECQ      avx512Rows_groups(ARGS)           \
-	JNE       group                             \
-	VZEROUPPER                                  \
+	MOVQ      rows+0(FP), ARGS                                     \
+	CONSTANTS                                                      \
+	MOVQ      avx512Rows_in(ARGS), ROW0                            \
+	MOVQ      avx512Rows_in+8(ARGS), ROW1                          \
+	MOVQ      avx512Rows_in+16(ARGS), ROW2                         \
+	MOVQ      avx512Rows_in+24(ARGS), ROW3                         \
+	MOVQ      avx512Rows_out(ARGS), OUT0                           \
+	MOVQ      avx512Rows_out+8(ARGS), OUT1                         \
+	MOVQ      avx512Rows_weights(ARGS), WEIGHTS                    \
+group:                                                                 \
+	VMOVDQU32 (WEIGHTS), UPPER_W0                                  \
+	VMOVDQU32 64(WEIGHTS), UPPER_W1                                \
+	VMOVDQU32 128(WEIGHTS), UPPER_W2                               \
+	VPSLLD    $8, UPPER_W0, LOWER_W0                               \
+	VPSLLD    $8, UPPER_W1, LOWER_W1                               \
+	VPSLLD    $8, UPPER_W2, LOWER_W2                               \
+	MOVQ      avx512Rows_outputs(ARGS), OUTPUTS                    \
+	VMOVDQU32 BIASES(OUTPUTS), BIAS                                \
+	VMOVUPS   MULTIPLIERS(OUTPUTS), MULTIPLIER                     \
+	VMOVUPS   OFFSETS(OUTPUTS), OFFSET                             \
+	CMPL      OFFSETS(OUTPUTS), $const_avx512NoOffset              \
+	JEQ       exact                                                \
+	ROW(FUSED4, START, FOUR, LAST, fusedFour, fusedLast, fusedEnd) \
+	JMP       next                                                 \
+exact:                                                                 \
+	ROW(EXACT4, START, FOUR, LAST, exactFour, exactLast, exactEnd) \
+next:                                                                  \
+	ADDQ      $192, WEIGHTS                                        \
+	ADDQ      $192, avx512Rows_outputs(ARGS)                       \
+	MOVQ      avx512Rows_inStride(ARGS), CX                        \
+	ADDQ      CX, ROW0                                             \
+	ADDQ      CX, ROW1                                             \
+	ADDQ      CX, ROW2                                             \
+	ADDQ      CX, ROW3                                             \
+	MOVQ      avx512Rows_outStride(ARGS), CX                       \
+	ADDQ      CX, OUT0                                             \
+	ADDQ      CX, OUT1                                             \
+	DECQ      avx512Rows_groups(ARGS)                              \
+	JNE       group                                                \
+	VZEROUPPER                                                     \
 	RET
 
 // func avx512DepthwiseOne(rows *avx512Rows)

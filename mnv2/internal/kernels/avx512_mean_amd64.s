@@ -35,8 +35,8 @@ pixel:
 	JNE       pixel
 
 	// clamp(rint(float32(sum) * multiplier) + zero)
-	VBROADCASTSS avx512Mean_multiplier(ARGS), X
-	BYTES1(X, SUM, Z2)
+	VBROADCASTSS avx512Mean_multiplier(ARGS), MULTIPLIER
+	EXACT1(SUM, Z2)
 	VMOVDQU32    SUM, ONE, (OUT)
 	ADDQ         avx512Mean_inStride(ARGS), IN
 	ADDQ         $16, OUT

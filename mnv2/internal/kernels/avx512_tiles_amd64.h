@@ -15,8 +15,7 @@
 #define LEFT R11
 #define COUNT R12
 #define PIXELS R13 // from here to the end of the row
-#define BIAS CX
-#define MULTIPLIER DX
+#define OUTPUTS DX // Layer.outputs of the tile's channels
 
 #define W Z28
 #define HIGH_W Z29
@@ -42,11 +41,11 @@
 	DO(13, Z13, Z27)
 
 // sum = bias
-#define START16(p, low, high) VMOVDQU32 (BIAS), low
+#define START16(p, low, high) VMOVDQU32 BIASES(OUTPUTS), low
 
 #define START32(p, low, high) \
-	VMOVDQU32 (BIAS), low    \
-	VMOVDQU32 64(BIAS), high
+	VMOVDQU32 BIASES(OUTPUTS), low      \
+	VMOVDQU32 192+BIASES(OUTPUTS), high
 
 // sum += x * w, four inputs (uint8) by four weights (int8)
 #define DOT16(p, low, high) \
@@ -66,106 +65,113 @@
 	VMOVDQU32 64(WEIGHTS), HIGH_W \
 	ADDQ      $128, WEIGHTS
 
-// Sums to activations, 16 channels of each pixel.
-#define STORE1(multiplier, out, a, b) \
-	BYTES1(multiplier, a, b) \
+// Sums to activations, 16 channels of each pixel, FUSED or EXACT.
+#define STORE1(TO4, TO3, TO2, TO1, out, a, b) \
+	TO1(a, b)               \
 	VMOVDQU32 a, ONE, (out)
 
-#define STORE4(multiplier, out, a, b, c, d) \
-	BYTES4(multiplier, a, b, c, d) \
+#define STORE4(TO4, TO3, TO2, TO1, out, a, b, c, d) \
+	TO4(a, b, c, d)    \
 	VMOVDQU32 a, (out)
 
-#define STORE7(multiplier, out, a, b, c, d, e, f, g) \
-	STORE4(multiplier, out, a, b, c, d) \
-	BYTES3(multiplier, e, f, g)         \
+#define STORE7(TO4, TO3, TO2, TO1, out, a, b, c, d, e, f, g) \
+	STORE4(TO4, TO3, TO2, TO1, out, a, b, c, d) \
+	TO3(e, f, g)                                \
 	VMOVDQU32 e, THREE, 64(out)
 
-#define STORE14(multiplier, out, a, b, c, d, e, f, g, h, i, j, k, l, m, n) \
-	STORE4(multiplier, out, a, b, c, d) \
-	BYTES4(multiplier, e, f, g, h)      \
-	VMOVDQU32 e, 64(out)                \
-	BYTES4(multiplier, i, j, k, l)      \
-	VMOVDQU32 i, 128(out)               \
-	BYTES2(multiplier, m, n)            \
+#define STORE14(TO4, TO3, TO2, TO1, out, a, b, c, d, e, f, g, h, i, j, k, l, m, n) \
+	STORE4(TO4, TO3, TO2, TO1, out, a, b, c, d) \
+	TO4(e, f, g, h)                             \
+	VMOVDQU32 e, 64(out)                        \
+	TO4(i, j, k, l)                             \
+	VMOVDQU32 i, 128(out)                       \
+	TO2(m, n)                                   \
 	VMOVDQU32 m, TWO, 192(out)
 
-#define LOW1 STORE1(W, OUT, Z0, Z1)
-#define LOW4 STORE4(W, OUT, Z0, Z1, Z2, Z3)
-#define LOW7 STORE7(W, OUT, Z0, Z1, Z2, Z3, Z4, Z5, Z6)
-#define LOW14 STORE14(W, OUT, Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7, Z8, Z9, Z10, Z11, Z12, Z13)
+#define LOW1(TO4, TO3, TO2, TO1) STORE1(TO4, TO3, TO2, TO1, OUT, Z0, Z1)
+#define LOW4(TO4, TO3, TO2, TO1) STORE4(TO4, TO3, TO2, TO1, OUT, Z0, Z1, Z2, Z3)
+#define LOW7(TO4, TO3, TO2, TO1) STORE7(TO4, TO3, TO2, TO1, OUT, Z0, Z1, Z2, Z3, Z4, Z5, Z6)
+#define LOW14(TO4, TO3, TO2, TO1) STORE14(TO4, TO3, TO2, TO1, OUT, Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7, Z8, Z9, Z10, Z11, Z12, Z13)
 
-#define HIGH1 STORE1(HIGH_W, HIGH_OUT, Z14, Z15)
-#define HIGH4 STORE4(HIGH_W, HIGH_OUT, Z14, Z15, Z16, Z17)
-#define HIGH7 STORE7(HIGH_W, HIGH_OUT, Z14, Z15, Z16, Z17, Z18, Z19, Z20)
-#define HIGH14 STORE14(HIGH_W, HIGH_OUT, Z14, Z15, Z16, Z17, Z18, Z19, Z20, Z21, Z22, Z23, Z24, Z25, Z26, Z27)
+#define HIGH1(TO4, TO3, TO2, TO1) STORE1(TO4, TO3, TO2, TO1, HIGH_OUT, Z14, Z15)
+#define HIGH4(TO4, TO3, TO2, TO1) STORE4(TO4, TO3, TO2, TO1, HIGH_OUT, Z14, Z15, Z16, Z17)
+#define HIGH7(TO4, TO3, TO2, TO1) STORE7(TO4, TO3, TO2, TO1, HIGH_OUT, Z14, Z15, Z16, Z17, Z18, Z19, Z20)
+#define HIGH14(TO4, TO3, TO2, TO1) STORE14(TO4, TO3, TO2, TO1, HIGH_OUT, Z14, Z15, Z16, Z17, Z18, Z19, Z20, Z21, Z22, Z23, Z24, Z25, Z26, Z27)
 
-#define END16(LOW, HIGH) \
-	VMOVUPS (MULTIPLIER), W \
-	LOW
+#define STORE(HALF, at, exact, stored) \
+	VMOVUPS at+MULTIPLIERS(OUTPUTS), MULTIPLIER        \
+	VMOVUPS at+OFFSETS(OUTPUTS), OFFSET                \
+	CMPL    at+OFFSETS(OUTPUTS), $const_avx512NoOffset \
+	JEQ     exact                                      \
+	HALF(FUSED4, FUSED3, FUSED2, FUSED1)               \
+	JMP     stored                                     \
+exact:                                                     \
+	HALF(EXACT4, EXACT3, EXACT2, EXACT1)               \
+stored:
 
-#define END32(LOW, HIGH) \
-	END16(LOW, HIGH)                              \
-	VMOVUPS 64(MULTIPLIER), HIGH_W                \
-	MOVQ    avx512Tiles_outStride(ARGS), HIGH_OUT \
-	ADDQ    OUT, HIGH_OUT                         \
-	HIGH
+#define END16(LOW, HIGH, lowExact, lowStored, highExact, highStored) \
+	STORE(LOW, 0, lowExact, lowStored)
+
+#define END32(LOW, HIGH, lowExact, lowStored, highExact, highStored) \
+	STORE(LOW, 0, lowExact, lowStored)         \
+	MOVQ avx512Tiles_outStride(ARGS), HIGH_OUT \
+	ADDQ OUT, HIGH_OUT                         \
+	STORE(HIGH, 192, highExact, highStored)
 
 // All pixels of 16 or 32 output channels, n at a time. The last n overlap
 // those before them where there are fewer.
-#define CHANNELS(n, EACH, LOW, HIGH, START, LOAD, DOT, END, tile, group, four, done) \
-	MOVQ    avx512Tiles_in(ARGS), IN           \
-	MOVQ    avx512Tiles_out(ARGS), OUT         \
-	MOVQ    avx512Tiles_pixels(ARGS), PIXELS   \
-tile:                                              \
-	MOVQ    IN, INPUT                          \
-	MOVQ    avx512Tiles_inputs(ARGS), LEFT     \
-	MOVQ    avx512Tiles_weights(ARGS), WEIGHTS \
-	EACH(START)                                \
-group:                                             \
-	TAKE                                       \
-four:                                              \
-	LOAD                                       \
-	EACH(DOT)                                  \
-	ADDQ    $4, INPUT                          \
-	DECQ    COUNT                              \
-	JNE     four                               \
-	NEXT                                       \
-	TESTQ   LEFT, LEFT                         \
-	JNE     group                              \
-	END(LOW, HIGH)                             \
-	SUBQ    $n, PIXELS                         \
-	JLE     done                               \
-	MOVQ    $n, COUNT                          \
-	CMPQ    PIXELS, COUNT                      \
-	CMOVQLT PIXELS, COUNT                      \
-	IMUL3Q  $16, COUNT, LEFT                   \
-	ADDQ    LEFT, OUT                          \
-	IMUL3Q  $PITCH, COUNT, LEFT                \
-	ADDQ    LEFT, IN                           \
-	JMP     tile                               \
-done:                                              \
+#define CHANNELS(n, EACH, LOW, HIGH, START, LOAD, DOT, END, tile, group, four, lowExact, lowStored, highExact, highStored, done) \
+	MOVQ    avx512Tiles_in(ARGS), IN                           \
+	MOVQ    avx512Tiles_out(ARGS), OUT                         \
+	MOVQ    avx512Tiles_pixels(ARGS), PIXELS                   \
+tile:                                                              \
+	MOVQ    IN, INPUT                                          \
+	MOVQ    avx512Tiles_inputs(ARGS), LEFT                     \
+	MOVQ    avx512Tiles_weights(ARGS), WEIGHTS                 \
+	EACH(START)                                                \
+group:                                                             \
+	TAKE                                                       \
+four:                                                              \
+	LOAD                                                       \
+	EACH(DOT)                                                  \
+	ADDQ    $4, INPUT                                          \
+	DECQ    COUNT                                              \
+	JNE     four                                               \
+	NEXT                                                       \
+	TESTQ   LEFT, LEFT                                         \
+	JNE     group                                              \
+	END(LOW, HIGH, lowExact, lowStored, highExact, highStored) \
+	SUBQ    $n, PIXELS                                         \
+	JLE     done                                               \
+	MOVQ    $n, COUNT                                          \
+	CMPQ    PIXELS, COUNT                                      \
+	CMOVQLT PIXELS, COUNT                                      \
+	IMUL3Q  $16, COUNT, LEFT                                   \
+	ADDQ    LEFT, OUT                                          \
+	IMUL3Q  $PITCH, COUNT, LEFT                                \
+	ADDQ    LEFT, IN                                           \
+	JMP     tile                                               \
+done:                                                              \
 	MOVQ    WEIGHTS, avx512Tiles_weights(ARGS)
 
 // A function's body, for tiles of n pixels.
 #define TILES(n, EACH, LOW, HIGH) \
-	MOVQ tiles+0(FP), ARGS                                                                          \
-	CONSTANTS                                                                                       \
-	MOVQ avx512Tiles_bias(ARGS), BIAS                                                               \
-	MOVQ avx512Tiles_multiplier(ARGS), MULTIPLIER                                                   \
-by32:                                                                                                   \
-	SUBQ $2, avx512Tiles_groups(ARGS)                                                               \
-	JLT  by16                                                                                       \
-	CHANNELS(n, EACH, LOW, HIGH, START32, WEIGHTS32, DOT32, END32, tile32, group32, four32, done32) \
-	ADDQ $128, BIAS                                                                                 \
-	ADDQ $128, MULTIPLIER                                                                           \
-	MOVQ avx512Tiles_outStride(ARGS), LEFT                                                          \
-	ADDQ LEFT, LEFT                                                                                 \
-	ADDQ LEFT, avx512Tiles_out(ARGS)                                                                \
-	JMP  by32                                                                                       \
-by16:                                                                                                   \
-	CMPQ avx512Tiles_groups(ARGS), $-1                                                              \
-	JNE  end                                                                                        \
-	CHANNELS(n, EACH, LOW, HIGH, START16, WEIGHTS16, DOT16, END16, tile16, group16, four16, done16) \
-end:                                                                                                    \
-	VZEROUPPER                                                                                      \
+	MOVQ tiles+0(FP), ARGS                                                                                                                              \
+	CONSTANTS                                                                                                                                           \
+	MOVQ avx512Tiles_outputs(ARGS), OUTPUTS                                                                                                             \
+by32:                                                                                                                                                       \
+	SUBQ $2, avx512Tiles_groups(ARGS)                                                                                                                   \
+	JLT  by16                                                                                                                                           \
+	CHANNELS(n, EACH, LOW, HIGH, START32, WEIGHTS32, DOT32, END32, tile32, group32, four32, lowExact32, lowStored32, highExact32, highStored32, done32) \
+	ADDQ $384, OUTPUTS                                                                                                                                  \
+	MOVQ avx512Tiles_outStride(ARGS), LEFT                                                                                                              \
+	ADDQ LEFT, LEFT                                                                                                                                     \
+	ADDQ LEFT, avx512Tiles_out(ARGS)                                                                                                                    \
+	JMP  by32                                                                                                                                           \
+by16:                                                                                                                                                       \
+	CMPQ avx512Tiles_groups(ARGS), $-1                                                                                                                  \
+	JNE  end                                                                                                                                            \
+	CHANNELS(n, EACH, LOW, HIGH, START16, WEIGHTS16, DOT16, END16, tile16, group16, four16, lowExact16, lowStored16, highExact16, highStored16, done16) \
+end:                                                                                                                                                        \
+	VZEROUPPER                                                                                                                                          \
 	RET
