@@ -13,7 +13,7 @@ import (
 var (
 	avx2 = Set{
 		Name: "avx2",
-		Flip: -128, In: 4, Out: Group, Step: 6 * Group,
+		Flip: -128, In: 4, Out: Group, Step: 12 * Group,
 		First:         avx2First,
 		Pointwise:     avx2Pointwise,
 		Depthwise:     avx2Depthwise,
@@ -26,7 +26,7 @@ var (
 	}
 	avxvnni = Set{
 		Name: "avxvnni",
-		Flip: -128, In: 8, Out: Group, Step: 4 * Group,
+		Flip: -128, In: 8, Out: Group, Step: 12 * Group,
 		First:         avxvnniFirst,
 		Pointwise:     avxvnniPointwise,
 		Depthwise:     avxvnniDepthwise,
@@ -85,8 +85,10 @@ func avx2Outputs(l *Layer, weights []int8, taps int, order func(i int) int) []in
 	return outputs
 }
 
-// evenOdd is the order of a group's channels in the kernels of tiles: the even
-// ones, then the odd ones. Joining takes them in turns.
+func inOrder(i int) int { return i }
+
+// evenOdd is the order of a group's channels in avxvnni's tiles: the even ones,
+// then the odd ones. Joining takes them in turns.
 func evenOdd(i int) int { return i%8*2 + i/8 }
 
 // words is four bytes that hold two int16.

@@ -56,19 +56,19 @@ func avx2PackFirst(l *Layer, weights []int8) {
 	avx2Pack(l, padRows(weights), 3*12, firstCopy)
 }
 
-// avx2Pack writes, for each group's even and then its odd channels, the lists of
-// lanes, each of which ends with a -1, and the weights in the same order.
+// avx2Pack writes, for every eight channels, the lists of lanes, each of which
+// ends with a -1, and the weights in the same order.
 func avx2Pack(l *Layer, weights []int8, in int, places laneCopy) {
-	l.outputs = avx2Outputs(l, weights, in, evenOdd)
+	l.outputs = avx2Outputs(l, weights, in, inOrder)
 	l.Weights = make([][4]int8, 0, l.Out*in/2)
 	l.lanes = make([]int32, 0, l.Out/8*(in/4+4))
 	l.groups = make([][2]int, 0, l.Out/Group)
 	p := lanePacker{Layer: l, places: places, lanes: make([]lane, in/4)}
 	for o := 0; o < l.Out; o += Group {
 		l.groups = append(l.groups, [2]int{len(l.lanes), len(l.Weights)})
-		for odd := range 2 {
-			p.starts = l.outputs[3*o+8*odd:][:8]
-			p.pack(weights[(o+odd)*in:], in)
+		for c := 0; c < Group; c += 8 {
+			p.starts = l.outputs[3*o+c:][:8]
+			p.pack(weights[(o+c)*in:], in)
 		}
 	}
 }
@@ -98,19 +98,22 @@ func (p *lanePacker) pack(weights []int8, in int) {
 		}
 	}
 	slices.SortFunc(p.short, func(a, b *lane) int { return a.size - b.size })
-	// Large ones go with small ones.
+	// Each goes with the largest that fits, of a few that may not.
 	for short := p.short; len(short) > 0; {
 		n := short[len(short)-1]
 		short = short[:len(short)-1]
-		i := slices.IndexFunc(short[:min(8, len(short))], n.fits)
+		sure, _ := slices.BinarySearchFunc(short, most-n.size+1, func(m *lane, size int) int { return m.size - size })
+		i := min(sure+32, len(short)) - 1
+		for i >= sure && !n.fits(short[i]) {
+			i--
+		}
 		if i < 0 {
 			p.single = append(p.single, n)
 			continue
 		}
 		p.bytes(short[i])
 		p.bytes(n)
-		short[i] = short[0]
-		short = short[1:]
+		short = slices.Delete(short, i, i+1)
 	}
 	p.Layer.lanes = append(p.Layer.lanes, -1)
 	for _, n := range p.single {
@@ -123,12 +126,12 @@ func (p *lanePacker) pack(weights []int8, in int) {
 	p.Layer.lanes = append(p.Layer.lanes, -1)
 }
 
-// read takes the weights from input on of every second of sixteen channels.
+// read takes the weights of eight channels from input on.
 func (n *lane) read(weights []int8, in, input int) {
 	*n = lane{input: input}
 	var plain, flipped int
 	for c := range n.weights {
-		w := [4]int8(weights[2*c*in+input:])
+		w := [4]int8(weights[c*in+input:])
 		n.weights[c] = w
 		for i := 0; i < 4; i += 2 {
 			w0, w1 := int(w[i]), int(w[i+1])

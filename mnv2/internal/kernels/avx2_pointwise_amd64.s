@@ -8,6 +8,14 @@
 EIGHT(avx2Ones, $0x00010001)  // 16 bits each
 EIGHT(avx2Flip, $0xFF00FF00)  // every other byte
 
+// Joining takes the first and the other eight channels in turns.
+#define IN_ORDER(a) VPSHUFB avx2Turns<>(SB), a, a
+DATA avx2Turns<>+0(SB)/8, $0x0E0C0A0806040200
+DATA avx2Turns<>+8(SB)/8, $0x0F0D0B0907050301
+DATA avx2Turns<>+16(SB)/8, $0x0E0C0A0806040200
+DATA avx2Turns<>+24(SB)/8, $0x0F0D0B0907050301
+GLOBL avx2Turns<>(SB), RODATA|NOPTR, $32
+
 #define FOR_1(F, a) \
 	F(a, 0, Y0)
 #define FOR_3(F, a) \

@@ -34,7 +34,7 @@ func avx2PackDepthwise(l *Layer, weights []int8, step int) {
 			}
 		}
 	}
-	l.outputs = avx2Outputs(l, perChannel, 9, func(i int) int { return i })
+	l.outputs = avx2Outputs(l, perChannel, 9, inOrder)
 	// Both pixels have the same parameters.
 	both := make([]int32, 0, 2*len(l.outputs))
 	for i := 0; i < len(l.outputs); i += 4 {

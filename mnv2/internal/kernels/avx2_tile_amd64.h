@@ -1,6 +1,6 @@
 // A tile of the pointwise convolution: some pixels by sixteen output channels,
 // for each group of these, and so for each tile of a row. First it makes the
-// eight even channels, then the odd ones; the sums of pixel p are in Yp and do
+// first eight channels, then the others; the sums of pixel p are in Yp and do
 // not leave the registers.
 //
 // Who includes this defines NAME, PIXELS, FOR_EACH(F, a), which is F(a, p, Yp)
@@ -15,13 +15,13 @@
 #define at2 R10    // and another
 #define w DX       // weights of the lanes left to do
 #define out BX     // parameters of the output channels: start, factor, offset
-#define odd DI     // 0 for the even channels, 32 for the odd ones
+#define second DI  // 0 for the first eight channels, 32 for the others
 #define to R11     // dst of the output channels
 #define groups R12 // of output channels to do
 #define tiles R13  // to do
 
 // sum = start
-#define START(a, p, sum) VMOVDQU (out)(odd*1), sum
+#define START(a, p, sum) VMOVDQU (out)(second*1), sum
 
 // sum += x0*w0 + x1*w1 + x2*w2 + x3*w3, and the same of another lane. Sums of
 // two products and of four are 16 bits.
@@ -65,7 +65,7 @@ tile:
 	MOVQ avx2Tile_dst(args), to
 	MOVQ avx2Tile_groups(args), groups
 	VMOVDQU avx2Ones<>(SB), Y15
-	XORQ odd, odd
+	XORQ second, second
 
 half:
 	FOR_EACH(START, 0)
@@ -106,14 +106,14 @@ wideLane:
 	JMP     wideLane
 
 requantize:
-	VMOVDQU 64(out)(odd*1), Y13
-	VMOVDQU 128(out)(odd*1), Y14
+	VMOVDQU 64(out)(second*1), Y13
+	VMOVDQU 128(out)(second*1), Y14
 	CMPL    128(out), $LEAST_FUSED
 	JLT     exact
 	FOR_EACH(REQUANTIZE, FUSED)
 
 requantized:
-	XORQ $32, odd
+	XORQ $32, second
 	JZ   join
 	FOR_EACH(KEEP, 0)
 	JMP  half
@@ -164,7 +164,7 @@ clamp:
 #undef at2
 #undef w
 #undef out
-#undef odd
+#undef second
 #undef to
 #undef groups
 #undef tiles

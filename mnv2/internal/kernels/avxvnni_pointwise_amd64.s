@@ -7,6 +7,8 @@
 #include "avxvnni_pixels_amd64.h"
 #include "avxvnni_amd64.h"
 
+#define IN_ORDER(a) // as even and odd channels are joined
+
 #define ADVANCE 16
 
 // Sixteen input channels are four steps of four. A step's weights are those of
