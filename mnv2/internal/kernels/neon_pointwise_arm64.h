@@ -24,6 +24,7 @@ group:
 	MOVD  R(DST), R(OUT)
 	MOVD  R(SRC), R(IN)
 	PREPARE
+	AT_ONCE
 	LOAD
 
 tile:
@@ -59,28 +60,24 @@ tailStep:
 requantize:
 	CBNZ R(SLOW), slow
 	ADD  $64, R(START), R(T)
+	ADD  $128, R(START), R(T2)
+	NEXT_TILE
 	LD1_4(T, FACTORS)
-	ADD  $128, R(START), R(T)
 	EACH(OFFSETS)
 	EACH(FUSED_SUMS)
 	EACH(FUSED_PAIRS)
+	AT_ONCE
 	EACH(NARROW_LOWER)
-	ADD  $(16*PIXELS), R(IN), R(IN)
-	MOVD R(W), R(T)
-	PREPARE
-	SUB  $1, R(TILES), R(TILES)
 	EACH(NARROW_UPPER)
 
 store:
+	LOAD
 	STORE
 	ADD  $(16*PIXELS), R(OUT), R(OUT)
-	CBZ  R(TILES), done
-	LOAD
-	B    tile
+	CBNZ R(TILES), tile
 
-done:
 	MOVD neonTiles_dstNext(R0), R(COUNT)
-	MOVD R(T), R(STREAM) // the next group's begins where this one's ends
+	MOVD R(END), R(STREAM) // the next group's begins where this one's ends
 	ADD  R(COUNT), R(DST)
 	SUB  $1, R(GROUPS), R(GROUPS)
 	CBNZ R(GROUPS), group
@@ -104,7 +101,7 @@ slow:
 	LD1_4(T, FACTORS)
 	MOVWU neonHead_stepwise(R(STREAM)), R(COUNT)
 	CBNZ  R(COUNT), stepwise
-	ADD   $128, R(START), R(T)
+	ADD   $128, R(START), R(T2)
 	EACH(OFFSETS)
 	EACH(FUSED_SUMS)
 	EACH(FUSED_PAIRS)
@@ -117,10 +114,8 @@ narrow:
 	EACH(NARROW_LOWER)
 	EACH(NARROW_UPPER)
 	EACH(CLAMP)
-	ADD  $(16*PIXELS), R(IN), R(IN)
-	MOVD R(W), R(T)
-	PREPARE
-	SUB  $1, R(TILES), R(TILES)
+	NEXT_TILE
+	AT_ONCE
 	B    store
 
 stepwise:

@@ -45,6 +45,7 @@
 #define W1    14 // what is loaded while it runs
 #define W2    15
 #define W3    16
+#define END   16 // of the group's stream
 #define COUNT 17
 #define LIGHT 19 // how many steps of each kind
 #define HEAVY 20
@@ -53,6 +54,7 @@
 #define SLOW  23 // whether it is to be requantized step by step or to be clamped
 #define FIRST 24 // its weights
 #define T     25
+#define T2    15
 #define FIRSTB 26 // and those that come into WB
 
 // Vectors: sums 0-11, 4 of each pixel; products 12-17; inputs and the same
@@ -105,15 +107,25 @@
 #define WITH_NEXT(p) TRN1_2D(X0+p, Y0+p, X0+p)
 #define SWAP(p) REV64_4S(X0+p, Y0+p)
 
-// What the tile's first step needs at once, and what can wait until it runs.
+// Where the tile's first step has its inputs and weights; what it needs at
+// once, and what can wait until it runs.
 #define PREPARE \
-	MOVD  R(FIRST), R(W); \
 	MOVWU neonHead__size+4(R(STREAM)), R(G); \
+	MOVD  R(FIRST), R(W); \
 	ADD   $(neonHead__size+8), R(STREAM), R(INDEX); \
-	ADD   R(INPUT), R(IN), R(NEXT); \
-	LD1_4(W, WA); \
-	AT_ONCE
+	ADD   R(INPUT), R(IN), R(NEXT)
+#define AT_ONCE LD1_4(W, WA); MORE_AT_ONCE
 #define BEGIN LATER; EACH(STARTS)
+
+// The last tile has no next one to prepare: it is prepared again. END is where
+// the group's stream ends.
+#define NEXT_TILE \
+	MOVD $(16*PIXELS), R(COUNT); \
+	SUBS $1, R(TILES), R(TILES); \
+	CSEL NE, R(COUNT), ZR, R(COUNT); \
+	MOVD R(W), R(END); \
+	ADD  R(COUNT), R(IN), R(IN); \
+	PREPARE
 
 // What there is for each pixel of a tile: a tile of P pixels has the macros
 // that end in _P.
@@ -197,11 +209,11 @@
 #define LOAD_2 LD1_2(NEXT, X0)
 #define LOAD_1 LDR_Q(NEXT, 0, X0)
 
-#define AT_ONCE_3
+#define MORE_AT_ONCE_3
 #define LATER_3 LD1_4(FIRSTB, WB)
-#define AT_ONCE_2 LD1_4(FIRSTB, WB)
+#define MORE_AT_ONCE_2 LD1_4(FIRSTB, WB)
 #define LATER_2
-#define AT_ONCE_1 AT_ONCE_2
+#define MORE_AT_ONCE_1 LD1_4(FIRSTB, WB)
 #define LATER_1
 
 #define STORE_3 STR_Q(12, OUT, 0); STR_Q(16, OUT, 16); STR_Q(17, OUT, 32)
@@ -212,7 +224,7 @@
 // order: channels 0 2 4 6, 1 3 5 7, 8 10 12 14, 9 11 13 15, which taking lanes
 // in turn puts right. (UZP1 would do without, but is 3 operations on an A72.)
 #define STARTS(p) LD1_4(START, 4*p)
-#define OFFSETS(p) LD1_4(T, 12+4*p)
+#define OFFSETS(p) LD1_4(T2, 12+4*p)
 
 #define FUSED_SUMS(p) \
 	FUSED(4*p, FACTORS, 12+4*p); \
@@ -244,7 +256,7 @@
 #define HEAVY_CHAIN HEAVY_CHAIN_3
 #define ROTATE ROTATE_3
 #define LOAD LOAD_3
-#define AT_ONCE AT_ONCE_3
+#define MORE_AT_ONCE MORE_AT_ONCE_3
 #define LATER LATER_3
 #define EACH EACH_3
 #define STORE STORE_3
@@ -258,7 +270,7 @@ TEXT ·neonPointwise3(SB), NOSPLIT, $0-8
 #undef HEAVY_CHAIN
 #undef ROTATE
 #undef LOAD
-#undef AT_ONCE
+#undef MORE_AT_ONCE
 #undef LATER
 #undef EACH
 #undef STORE
@@ -267,7 +279,7 @@ TEXT ·neonPointwise3(SB), NOSPLIT, $0-8
 #define HEAVY_CHAIN HEAVY_CHAIN_2
 #define ROTATE ROTATE_2
 #define LOAD LOAD_2
-#define AT_ONCE AT_ONCE_2
+#define MORE_AT_ONCE MORE_AT_ONCE_2
 #define LATER LATER_2
 #define EACH EACH_2
 #define STORE STORE_2
@@ -281,7 +293,7 @@ TEXT ·neonPointwise2(SB), NOSPLIT, $0-8
 #undef HEAVY_CHAIN
 #undef ROTATE
 #undef LOAD
-#undef AT_ONCE
+#undef MORE_AT_ONCE
 #undef LATER
 #undef EACH
 #undef STORE
@@ -290,7 +302,7 @@ TEXT ·neonPointwise2(SB), NOSPLIT, $0-8
 #define HEAVY_CHAIN HEAVY_CHAIN_1
 #define ROTATE ROTATE_1
 #define LOAD LOAD_1
-#define AT_ONCE AT_ONCE_1
+#define MORE_AT_ONCE MORE_AT_ONCE_1
 #define LATER LATER_1
 #define EACH EACH_1
 #define STORE STORE_1
