@@ -108,19 +108,3 @@ func nextTiles(done, n int) (at, tiles, size int) {
 	}
 	return n - size, 1, size
 }
-
-//go:noescape
-func avx2Dots(rounds int)
-
-//go:noescape
-func avxvnniDots(rounds int)
-
-func avx2Peak(rounds int) (multiplyAdds int) {
-	avx2Dots(rounds)
-	return rounds * 7 * 32
-}
-
-func avxvnniPeak(rounds int) (multiplyAdds int) {
-	avxvnniDots(rounds)
-	return rounds * 14 * 32
-}

@@ -5,40 +5,45 @@
 #include "avx2_amd64.h"
 #include "avx2_window_amd64.h"
 
-// sums += x0*w0 + x1*w1 + x2*w2, and of the second row of output x1*w0 + x2*w1
-// + x3*w2, the x being the rows of a column: the weights are w0 w1 for each
-// channel, then w2 0, and of the second row 0 w0 and w1 w2.
-#define WEIGHTS 1536
-#define ADD(offset, xs, sum) \
-	VPMADDWD (offset)(w), xs, Y10 \
+// A column of the window adds to a channel's sums
+//
+//	first row of output   x0*w0 + x1*w1 + x2*w2 + x3*0
+//	second row            x0*0  + x1*w0 + x2*w1 + x3*w2
+//
+// where x0 to x3 are rows of the source: each half of a line is a VPMADDWD of
+// 16-bit numbers. The weights lie in that order, for every four channels of
+// first the one and then the other row of output, 512 bytes for a column.
+#define WEIGHTS (3*512)
+#define ADD(offset, x, sum) \
+	VPMADDWD (offset)(w), x, Y10 \
 	VPADDD   Y10, sum, sum
 
-// Of channels that UNPACK chooses Y8 are rows 0 and 1 as 16 bits, Y9 rows 2
-// and 3.
-#define FOUR(UNPACK, rows01, rows23, offset, sum) \
+// Y8 = rows 0 and 1 and Y9 = rows 2 and 3 of four channels, widened: UNPACK
+// puts zeros, which Y11 is, between the bytes of half of the channels.
+#define FIRST_SUM(UNPACK, rows01, rows23, offset, sum) \
 	UNPACK Y11, rows01, Y8 \
 	UNPACK Y11, rows23, Y9 \
 	ADD(offset, Y8, sum)   \
 	ADD(offset+32, Y9, sum)
-#define SECOND(offset, sum) \
+#define SECOND_SUM(offset, sum) \
 	ADD(offset+256, Y8, sum) \
 	ADD(offset+288, Y9, sum)
 
-#define FIRST_ROW(i) \
-	FOUR(VPUNPCKLBW, Y12, Y14, 512*i, Y0)     \
-	FOUR(VPUNPCKHBW, Y12, Y14, 512*i+64, Y1)  \
-	FOUR(VPUNPCKLBW, Y13, Y15, 512*i+128, Y2) \
-	FOUR(VPUNPCKHBW, Y13, Y15, 512*i+192, Y3)
-#define BOTH_ROWS(i) \
-	VPXOR Y11, Y11, Y11                       \
-	FOUR(VPUNPCKLBW, Y12, Y14, 512*i, Y0)     \
-	SECOND(512*i, Y4)                         \
-	FOUR(VPUNPCKHBW, Y12, Y14, 512*i+64, Y1)  \
-	SECOND(512*i+64, Y5)                      \
-	FOUR(VPUNPCKLBW, Y13, Y15, 512*i+128, Y2) \
-	SECOND(512*i+128, Y6)                     \
-	FOUR(VPUNPCKHBW, Y13, Y15, 512*i+192, Y3) \
-	SECOND(512*i+192, Y7)
+#define ONE_OUT(column) \
+	FIRST_SUM(VPUNPCKLBW, Y12, Y14, 512*column, Y0)     \
+	FIRST_SUM(VPUNPCKHBW, Y12, Y14, 512*column+64, Y1)  \
+	FIRST_SUM(VPUNPCKLBW, Y13, Y15, 512*column+128, Y2) \
+	FIRST_SUM(VPUNPCKHBW, Y13, Y15, 512*column+192, Y3)
+#define TWO_OUT(column) \
+	VPXOR Y11, Y11, Y11                                 \
+	FIRST_SUM(VPUNPCKLBW, Y12, Y14, 512*column, Y0)     \
+	SECOND_SUM(512*column, Y4)                          \
+	FIRST_SUM(VPUNPCKHBW, Y12, Y14, 512*column+64, Y1)  \
+	SECOND_SUM(512*column+64, Y5)                       \
+	FIRST_SUM(VPUNPCKLBW, Y13, Y15, 512*column+128, Y2) \
+	SECOND_SUM(512*column+128, Y6)                      \
+	FIRST_SUM(VPUNPCKHBW, Y13, Y15, 512*column+192, Y3) \
+	SECOND_SUM(512*column+192, Y7)
 #define FACTOR Y8
 #define OFFSET Y9
 
@@ -51,14 +56,14 @@
 	LOAD_FOUR(0) \
 	INTERLEAVE
 #define WINDOW \
-	BOTH_ROWS(0) \
+	TWO_OUT(0) \
 	LOAD_FOUR(1) \
 	INTERLEAVE   \
-	BOTH_ROWS(1) \
+	TWO_OUT(1) \
 	LOAD_FOUR(2) \
 	INTERLEAVE   \
-	BOTH_ROWS(2)
-#include "avx2_rows_amd64.h"
+	TWO_OUT(2)
+#include "avx2_depthwise_amd64.h"
 
 #define NAME ·avx2Stride2
 #define FOR_EACH ONE_ROW
@@ -68,11 +73,11 @@
 #define WINDOW \
 	LOAD_THREE(0) \
 	INTERLEAVE    \
-	FIRST_ROW(0)  \
+	ONE_OUT(0)  \
 	LOAD_THREE(1) \
 	INTERLEAVE    \
-	FIRST_ROW(1)  \
+	ONE_OUT(1)  \
 	LOAD_THREE(2) \
 	INTERLEAVE    \
-	FIRST_ROW(2)
-#include "avx2_rows_amd64.h"
+	ONE_OUT(2)
+#include "avx2_depthwise_amd64.h"

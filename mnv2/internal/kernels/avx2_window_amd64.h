@@ -1,13 +1,15 @@
-// Windows of the depthwise convolution: two neighbouring output pixels, two
-// rows of them with stride 1 and one with stride 2.
+// What the depthwise convolutions of both sets share. Two neighbouring pixels of
+// output, of two rows with stride 1 and of one with stride 2, and the columns of
+// the source that they need.
 
-// The order in which joined and packed channels are where they belong.
+// The order that puts joined and packed channels where they belong.
 DATA avx2Channels<>+0(SB)/8, $0x0705030106040200
 DATA avx2Channels<>+8(SB)/8, $0x0F0D0B090E0C0A08
 DATA avx2Channels<>+16(SB)/8, $0x0705030106040200
 DATA avx2Channels<>+24(SB)/8, $0x0F0D0B090E0C0A08
 GLOBL avx2Channels<>(SB), RODATA|NOPTR, $32
 
+// FOR_EACH and FOR_ROWS, see avx2_depthwise_amd64.h.
 #define ONE_ROW(F, G, a) \
 	F(a, 0)    \
 	G(a, 0, Y0) \
@@ -38,7 +40,7 @@ GLOBL avx2Channels<>(SB), RODATA|NOPTR, $32
 	F(Y4, Y5, Y6, Y7, to1) \
 	F(Y0, Y1, Y2, Y3, to0)
 
-// rows = column i of the window of both pixels
+// Y8 to Y11 = the rows of column i of the window, for both pixels.
 #define LOAD_FOUR(i) \
 	VMOVDQU (16*i)(row0), Y8  \
 	VMOVDQU (16*i)(row1), Y9  \

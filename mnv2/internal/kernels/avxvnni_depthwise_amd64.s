@@ -6,22 +6,27 @@
 #include "avx2_window_amd64.h"
 #include "avxvnni_amd64.h"
 
-// sums += x0*w0 + x1*w1 + x2*w2, and of the second row of output x1*w0 + x2*w1
-// + x3*w2, the x being the rows of a column: the weights are w0 w1 w2 0 for each
-// channel, then 0 w0 w1 w2.
-#define WEIGHTS 768
-#define FIRST_ROW(i) \
-	VPDPBUSD_DX(256*i, 8, 0)     \
-	VPDPBUSD_DX(256*i+32, 9, 1)  \
-	VPDPBUSD_DX(256*i+64, 10, 2) \
-	VPDPBUSD_DX(256*i+96, 11, 3)
-#define SECOND_ROW(i) \
-	VPDPBUSD_DX(256*i+128, 8, 4)  \
-	VPDPBUSD_DX(256*i+160, 9, 5)  \
-	VPDPBUSD_DX(256*i+192, 10, 6) \
-	VPDPBUSD_DX(256*i+224, 11, 7)
+// A column of the window adds to a channel's sums
+//
+//	first row of output   x0*w0 + x1*w1 + x2*w2 + x3*0
+//	second row            x0*0  + x1*w0 + x2*w1 + x3*w2
+//
+// where x0 to x3 are rows of the source: each line is a VPDPBUSD. The weights
+// lie in that order, of all sixteen channels for first the one and then the other
+// row of output, 256 bytes for a column.
+#define WEIGHTS (3*256)
+#define FIRST_SUMS(column) \
+	VPDPBUSD_DX(256*column, 8, 0)     \
+	VPDPBUSD_DX(256*column+32, 9, 1)  \
+	VPDPBUSD_DX(256*column+64, 10, 2) \
+	VPDPBUSD_DX(256*column+96, 11, 3)
+#define SECOND_SUMS(column) \
+	VPDPBUSD_DX(256*column+128, 8, 4)  \
+	VPDPBUSD_DX(256*column+160, 9, 5)  \
+	VPDPBUSD_DX(256*column+192, 10, 6) \
+	VPDPBUSD_DX(256*column+224, 11, 7)
 
-// Y8 to Y11 = a column of the window, all rows of a channel side by side.
+// Y8 to Y11 = a column of the window, the rows of a channel side by side.
 #define QUADS \
 	INTERLEAVE               \
 	VPUNPCKLWD Y14, Y12, Y8  \
@@ -40,17 +45,17 @@
 	LOAD_FOUR(0) \
 	QUADS
 #define WINDOW \
-	FIRST_ROW(0)  \
-	SECOND_ROW(0) \
+	FIRST_SUMS(0)  \
+	SECOND_SUMS(0) \
 	LOAD_FOUR(1)  \
 	QUADS         \
-	FIRST_ROW(1)  \
-	SECOND_ROW(1) \
+	FIRST_SUMS(1)  \
+	SECOND_SUMS(1) \
 	LOAD_FOUR(2)  \
 	QUADS         \
-	FIRST_ROW(2)  \
-	SECOND_ROW(2)
-#include "avx2_rows_amd64.h"
+	FIRST_SUMS(2)  \
+	SECOND_SUMS(2)
+#include "avx2_depthwise_amd64.h"
 
 #define NAME ·avxvnniStride2
 #define FOR_EACH ONE_ROW
@@ -60,11 +65,11 @@
 #define WINDOW \
 	LOAD_THREE(0) \
 	QUADS         \
-	FIRST_ROW(0)  \
+	FIRST_SUMS(0)  \
 	LOAD_THREE(1) \
 	QUADS         \
-	FIRST_ROW(1)  \
+	FIRST_SUMS(1)  \
 	LOAD_THREE(2) \
 	QUADS         \
-	FIRST_ROW(2)
-#include "avx2_rows_amd64.h"
+	FIRST_SUMS(2)
+#include "avx2_depthwise_amd64.h"
