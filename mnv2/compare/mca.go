@@ -99,16 +99,14 @@ func parseDisassembly(out string) map[uint32]string {
 	return text
 }
 
-// mcaInput makes a region of each block. Branches are taken to be free, and with
-// them what else stands in that corner of the encoding: hints, barriers, traps.
+// mcaInput makes a region of each block. Branches are taken to be free.
 func mcaInput(blocks []block, text map[uint32]string) string {
-	const branchMask, branch = 0b111 << 26, 0b101 << 26
 	var in strings.Builder
 	for n, b := range blocks {
 		empty := true
 		fmt.Fprintf(&in, "# LLVM-MCA-BEGIN %d\n", n)
 		for i := range b.instructions() {
-			if w := b.word(i); w&branchMask != branch && text[w] != "" {
+			if w := b.word(i); !isBranch(w) && text[w] != "" {
 				in.WriteString(text[w] + "\n")
 				empty = false
 			}

@@ -32,7 +32,7 @@ func measured(ctx context.Context, w *workshop, models []model) (text string, mi
 	}
 	var all []*contender
 	for _, kernel := range mnv2.Kernels() {
-		all = append(all, &contender{name: "tarsier, `" + kernel + "`", ours: true, ms: map[string][]float64{}, command: func(m model) []string {
+		all = append(all, &contender{name: "tarsier with `" + kernel + "`", ours: true, ms: map[string][]float64{}, command: func(m model) []string {
 			return []string{self, "time", kernel, m.tflite}
 		}})
 	}
@@ -90,11 +90,11 @@ func measuredText(cpu string, models []model, all []*contender) string {
 each kernel of ours that this CPU runs, has a process of its own in each of %d rounds, all in turn; the median counts. The factor is how
 many times as fast as LiteRT that is in the same round.
 
-|`, cpu, rounds)
+| |`, cpu, rounds)
 	for _, m := range models {
-		fmt.Fprintf(&b, " | width %s |", m.width)
+		fmt.Fprintf(&b, " width %s | factor |", m.width)
 	}
-	b.WriteString(" |\n|")
+	b.WriteString("\n|")
 	b.WriteString(" --- |" + strings.Repeat(" --- | --- |", len(models)) + "\n")
 	for _, c := range all {
 		b.WriteString("| " + c.name + " |")
@@ -107,7 +107,7 @@ many times as fast as LiteRT that is in the same round.
 	for _, m := range models {
 		ours, other := fastest(all, m.width, true), fastest(all, m.width, false)
 		if ours != nil && other != nil {
-			fmt.Fprintf(&b, "At width %s, %s is %s times as fast as %s, the fastest of the others. ", m.width, ours.name, number(timesAsFast(ours, other, m.width)), other.name)
+			fmt.Fprintf(&b, "At width %s, %s is %s times as fast as %s, the fastest of the others.\n", m.width, ours.name, number(timesAsFast(ours, other, m.width)), other.name)
 		}
 	}
 	b.WriteString("ONNX Runtime has no file of width 0.35 to run.\n")

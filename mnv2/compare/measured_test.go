@@ -8,21 +8,21 @@ import (
 func TestMeasuredText(t *testing.T) {
 	models := []model{{width: "1.0"}, {width: "0.35"}}
 	all := []*contender{
-		{name: "tarsier, `portable`", ours: true, ms: map[string][]float64{"1.0": {60, 61, 70}, "0.35": {12, 12, 12}}},
-		{name: "tarsier, `avx2`", ours: true, ms: map[string][]float64{"1.0": {2, 2, 4}, "0.35": {0.5, 0.5, 0.5}}},
+		{name: "tarsier with `portable`", ours: true, ms: map[string][]float64{"1.0": {60, 61, 70}, "0.35": {12, 12, 12}}},
+		{name: "tarsier with `avx2`", ours: true, ms: map[string][]float64{"1.0": {2, 2, 4}, "0.35": {0.5, 0.5, 0.5}}},
 		{name: "LiteRT 2.3.0", ms: map[string][]float64{"1.0": {4, 4.2, 8.8}, "0.35": {1.5, 1.5, 1.5}}},
 		{name: "ONNX Runtime 1.32.0", ms: map[string][]float64{"1.0": {3, 3.2, 6}}},
 	}
 	text := measuredText("a CPU", models, all)
 	for _, want := range []string{
 		"on one core (a CPU):",
-		"| | width 1.0 | | width 0.35 | |\n| --- | --- | --- | --- | --- |\n",
-		"| tarsier, `portable` | 61.0 | 0.069 | 12.0 | 0.12 |\n",
-		"| tarsier, `avx2` | 2.00 | 2.10 | 0.50 | 3.00 |\n",
+		"| | width 1.0 | factor | width 0.35 | factor |\n| --- | --- | --- | --- | --- |\n",
+		"| tarsier with `portable` | 61.0 | 0.069 | 12.0 | 0.12 |\n",
+		"| tarsier with `avx2` | 2.00 | 2.10 | 0.50 | 3.00 |\n",
 		"| LiteRT 2.3.0 | 4.20 | 1.00 | 1.50 | 1.00 |\n",
 		"| ONNX Runtime 1.32.0 | 3.20 | 1.33 | – | – |\n",
-		"At width 1.0, tarsier, `avx2` is 1.50 times as fast as ONNX Runtime 1.32.0, the fastest of the others.",
-		"At width 0.35, tarsier, `avx2` is 3.00 times as fast as LiteRT 2.3.0, the fastest of the others.",
+		"At width 1.0, tarsier with `avx2` is 1.50 times as fast as ONNX Runtime 1.32.0, the fastest of the others.",
+		"At width 0.35, tarsier with `avx2` is 3.00 times as fast as LiteRT 2.3.0, the fastest of the others.",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("not found: %q in\n%s", want, text)

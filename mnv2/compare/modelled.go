@@ -276,7 +276,7 @@ func inParallel(ctx context.Context, tasks []func() error) (failed []error) {
 func modelledText(rows []*comparison) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `**Modelled** for one core of small arm64 boards: millions for a picture, one thread, int8. Instructions and cache misses are counted, of this
-program and of LiteRT %s's own arm64 build, both run by QEMU as that core; the cache is the same for all cores, 32 KiB (level 1) and 512 KiB
+program and of LiteRT %s's own arm64 build, both run by QEMU, told that it is that core; the cache is the same for all, 32 KiB (level 1) and 512 KiB
 (level 2), and fetches nothing ahead. Cycles are a model: LLVM's schedule of the core (llvm-mca %s; a Cortex-A76 is taken to be its
 sibling, the Neoverse N1) for each block of code that was counted, in steady state, all loads hitting level 1 and all branches free. So
 they compare two programs on a core, and are no time on a board.

@@ -138,6 +138,9 @@ const (
 	llvm         = "19"
 )
 
+// Tools are programs that are not installed, and run with libraries of their own.
+type tools struct{ dir, triplet, loader string }
+
 // tools makes a folder with QEMU and LLVM.
 func (w *workshop) tools(ctx context.Context) (*tools, error) {
 	t := &tools{}
@@ -158,9 +161,6 @@ func (w *workshop) tools(ctx context.Context) (*tools, error) {
 	})
 	return t, err
 }
-
-// Tools are programs that are not installed, and run with libraries of their own.
-type tools struct{ dir, triplet, loader string }
 
 func (t *tools) command(ctx context.Context, program string, args ...string) *exec.Cmd {
 	lib, usrLib := filepath.Join(t.dir, "lib", t.triplet), filepath.Join(t.dir, "usr", "lib", t.triplet)

@@ -3,8 +3,8 @@
  *
  *     qemu-aarch64 -plugin blocks.so,out=FILE PROGRAM
  *
- * FILE gets a line for each block when the program ends: executions, misses of level 1, misses of level 2, and the code in
- * hexadecimal. Only single-threaded programs are counted exactly.
+ * FILE gets a line for each block when the program ends: address in hexadecimal, executions, misses of level 1, misses of
+ * level 2, code in hexadecimal. Only single-threaded programs are counted exactly.
  *
  * Debian has no header of QEMU's plugin interface, so what is used of it is declared here: version 1, which QEMU 7.2 has.
  */
@@ -26,6 +26,7 @@ void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id, void (*)(plugin_id, struct
 void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *, block_callback *, int registers, void *data);
 void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *, access_callback *, int registers, int which, void *data);
 void qemu_plugin_register_atexit_cb(plugin_id, void (*)(plugin_id, void *), void *data);
+uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *);
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *, size_t);
 unsigned qemu_plugin_mem_size_shift(access_info);
@@ -38,7 +39,7 @@ EXPORT int qemu_plugin_version = 1;
 
 struct block {
     struct block *next;
-    uint64_t executions, misses1, misses2;
+    uint64_t address, executions, misses1, misses2;
     size_t length;
     uint32_t code[];
 };
@@ -91,6 +92,7 @@ static void on_translation(plugin_id id, struct qemu_plugin_tb *tb)
         perror("blocks.so");
         exit(1);
     }
+    b->address = qemu_plugin_tb_vaddr(tb);
     b->length = length;
     b->next = blocks;
     blocks = b;
@@ -114,7 +116,7 @@ static void at_end(plugin_id id, void *data)
     for (struct block *b = blocks; b; b = b->next) {
         if (b->executions == 0)
             continue;
-        fprintf(f, "%" PRIu64 " %" PRIu64 " %" PRIu64 " ", b->executions, b->misses1, b->misses2);
+        fprintf(f, "%" PRIx64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " ", b->address, b->executions, b->misses1, b->misses2);
         for (size_t i = 0; i < b->length; i++)
             fprintf(f, "%08" PRIx32, b->code[i]);
         fputc('\n', f);
