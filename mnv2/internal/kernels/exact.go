@@ -147,13 +147,16 @@ func (t *thresholds) find(from, to int64) {
 	sum := ceilDiv(half, t.mantissa)
 	excess := sum*t.mantissa - half // of the sum's product over half
 	step, rest := one/t.mantissa, one%t.mantissa
-	for i := range t.n {
-		q := t.first + int64(i)
+	widest := shift(t.s - 16) // of slacks: twice a number has 10 bits
+	for i := range t.sums[:t.n] {
 		t.sums[i] = sum
-		if below, above := t.slack(q); q&1 == 0 && t.mantissa-excess <= below {
-			t.sums[i]--
-		} else if q&1 != 0 && excess <= above {
-			t.sums[i]++
+		if excess <= widest || t.mantissa-excess <= widest {
+			q := t.first + int64(i)
+			if below, above := t.slack(q); q&1 == 0 && t.mantissa-excess <= below {
+				t.sums[i]--
+			} else if q&1 != 0 && excess <= above {
+				t.sums[i]++
+			}
 		}
 		sum, excess = sum+step, excess-rest
 		if excess < 0 {
