@@ -13,6 +13,10 @@
 // the kernel's rows 0 and 1 in each column, those of columns 0 and 1 in row 2,
 // and the last. Rows of pixels are A to D; output row 0 is made of A, B and C,
 // output row 1 of B, C and D.
+//
+// What takes long is done while the next pixel begins: its first products come
+// between the steps that narrow this one's results. The first pixel has none
+// before it, and stores what happens to be there where pixel 0 will follow.
 
 // General registers, by number.
 #define DST0   1 // the group's first pixel, of each row
@@ -30,15 +34,16 @@
 #define FACTOR 13
 #define OFFSET 14
 #define MOVE   15 // from a pixel's first column to the next pixel's
-#define STEP   16 // the same, but 0 for the last pixel
-#define ROWA   17 // the pixel's first columns
-#define ROWB 19
-#define ROWC 20
-#define ROWD 21
-#define OUT0   22
+#define STEP   16 // the same, but 0 where there is no next pixel
+#define ROWA   17 // the first columns of the pixel, once it has begun of the next
+#define ROWB   19
+#define ROWC   20
+#define ROWD   21 // the first column of the pixel
+#define OUT0   22 // the pixel before
 #define OUT1   23
 #define STEPS  24 // whether the group is to be requantized step by step
 #define SLOW   25 // that, or low or high is not that of a byte
+#define MOVEOUT 26
 #define T      26
 
 // Vectors: weights 0-8, by tap; the sums of two rows of output; products;
@@ -52,10 +57,13 @@
 #define XB 26
 #define XC 29
 
-// Requantization: the factors, and the results of both rows.
+// Requantization: the factors, and the results of both rows; those of the
+// pixel before, 16 bits wide, until S1 is needed.
 #define FACTORS 23
 #define R0_ 27
 #define R1_ 19
+#define BEFORE0 13
+#define BEFORE1 15
 #define LOW  17
 #define HIGH 18
 
@@ -69,6 +77,18 @@
 	SADDW2_4S(s+1, p, s+1); \
 	SADDW_4S(s+2, p+1, s+2); \
 	SADDW2_4S(s+3, p+1, s+3)
+
+// The same while the next products are made, since an A72 multiplies with one
+// of its two vector pipes.
+#define SUM_WHILE(p, s, OP, OP2, x, w, q) \
+	SADDW_4S(s, p, s); \
+	SADDW2_4S(s+1, p, s+1); \
+	OP(x, w, q); \
+	SADDW_4S(s+2, p+1, s+2); \
+	SADDW2_4S(s+3, p+1, s+3); \
+	OP2(x, w, q+1)
+#define SUM_WHILE_TAP(p, s, x, w, q) SUM_WHILE(p, s, SMULL_8H, SMULL2_8H, x, w, q)
+#define SUM_WHILE_AND_TAP(p, s, x, w, q) SUM_WHILE(p, s, SMLAL_8H, SMLAL2_8H, x, w, q)
 
 #define ALL_FUSED(s, r) \
 	FUSED(s, FACTORS, r); \
@@ -86,7 +106,19 @@
 	SMAX_16B(r, LOW, r); \
 	SMIN_16B(r, HIGH, r)
 
-// A group's pointers, constants and weights.
+#define ARGUMENTS \
+	MOVD  r+0(FP), R0; \
+	MOVD  neonRows_dst(R0), R(DST0); \
+	MOVD  neonRows_src(R0), R(SRCA); \
+	MOVD  neonRows_src+8(R0), R(SRCB); \
+	MOVD  neonRows_src+16(R0), R(SRCC); \
+	MOVD  neonRows_stream(R0), R(STREAM); \
+	MOVD  neonRows_dstNext(R0), R(DNEXT); \
+	MOVD  neonRows_srcNext(R0), R(SNEXT); \
+	MOVD  neonRows_groups(R0), R(GROUPS); \
+	MOVD  neonRows_move(R0), R(MOVE)
+
+// A group's pointers, constants and weights, and its first columns.
 #define GROUP \
 	MOVD  R(DST0), R(OUT0); \
 	MOVD  R(SRCA), R(ROWA); \
@@ -104,34 +136,30 @@
 	ADD   $64, R(T), R(T); \
 	LD1_4(T, 4); \
 	LDR_Q(T, 64, 8); \
-	ADD   $96, R(T), R(STREAM)
+	ADD   $96, R(T), R(STREAM); \
+	LD1_3(ROWA, XA); \
+	LD1_3(ROWB, XB); \
+	CMP   $1, R(COUNT); \
+	CSEL  HI, R(MOVE), ZR, R(STEP); \
+	MOVD  ZR, R(MOVEOUT)
 
-// What comes after a group's last pixel.
+// A pixel further: no further than the last pixel's columns, as the next
+// pixel's are loaded always.
+#define ADVANCE \
+	ADD  R(MOVEOUT), R(OUT0); \
+	ADD  R(STEP), R(ROWA); \
+	ADD  R(STEP), R(ROWB); \
+	ADD  R(STEP), R(ROWC); \
+	SUB  $1, R(COUNT); \
+	CMP  $1, R(COUNT); \
+	MOVD $16, R(MOVEOUT); \
+	CSEL HI, R(MOVE), ZR, R(STEP)
+
 #define NEXT_GROUP \
 	ADD R(DNEXT), R(DST0); \
 	ADD R(SNEXT), R(SRCA); \
 	ADD R(SNEXT), R(SRCB); \
 	ADD R(SNEXT), R(SRCC)
-
-// The last pixel has no next one to go to: it is read again.
-#define ADVANCE \
-	SUBS $1, R(COUNT), R(COUNT); \
-	CSEL NE, R(MOVE), ZR, R(STEP); \
-	ADD  R(STEP), R(ROWA); \
-	ADD  R(STEP), R(ROWB); \
-	ADD  R(STEP), R(ROWC)
-
-#define ARGUMENTS \
-	MOVD  r+0(FP), R0; \
-	MOVD  neonRows_dst(R0), R(DST0); \
-	MOVD  neonRows_src(R0), R(SRCA); \
-	MOVD  neonRows_src+8(R0), R(SRCB); \
-	MOVD  neonRows_src+16(R0), R(SRCC); \
-	MOVD  neonRows_stream(R0), R(STREAM); \
-	MOVD  neonRows_dstNext(R0), R(DNEXT); \
-	MOVD  neonRows_srcNext(R0), R(SNEXT); \
-	MOVD  neonRows_groups(R0), R(GROUPS); \
-	MOVD  neonRows_move(R0), R(MOVE)
 
 #define LOAD_ZERO(v) MOVW neonRows_requantized+requantized_zero(R0), R(T); DUP_8H(T, v)
 #define LOAD_RANGE \
@@ -140,59 +168,62 @@
 	MOVW neonRows_requantized+requantized_high(R0), R(T); \
 	DUP_16B(T, HIGH)
 
-// The sums of a pixel in two rows: what is left to do is SUM(P0, S1). The
-// factors and the offsets of row 0 are loaded.
-#define TWO_ROWS \
+// Rows A and B, which are there; C is loaded.
+#define BEGIN \
+	LD1_4(STARTS, S0); \
 	TAP(XA, 0, P0); \
 	TAP(XA+1, 1, P1); \
+	LD1_3(ROWC, XC); \
 	TAP(XA+2, 2, P2); \
 	AND_TAP(XB, 3, P0); \
 	AND_TAP(XB+1, 4, P1); \
-	AND_TAP(XB+2, 5, P2); \
+	AND_TAP(XB+2, 5, P2)
+
+// The rest of the sums of a pixel in two rows. MEANWHILE deals with the pixel
+// before.
+#define TWO_ROWS(MEANWHILE) \
 	LD1_3(ROWD, XA); \
-	SUM(P0, S0); \
-	TAP(XB, 0, P0); \
-	SUM(P1, S0); \
-	TAP(XB+1, 1, P1); \
-	SUM(P2, S0); \
-	TAP(XB+2, 2, P2); \
+	SUM_WHILE_TAP(P0, S0, XB, 0, P0); \
+	MEANWHILE; \
+	SUM_WHILE_TAP(P1, S0, XB+1, 1, P1); \
+	LD1_4(STARTS, S1); \
+	SUM_WHILE_TAP(P2, S0, XB+2, 2, P2); \
 	AND_TAP(XC, 3, P0); \
 	AND_TAP(XC+1, 4, P1); \
 	AND_TAP(XC+2, 5, P2); \
-	SUM(P0, S1); \
-	TAP(XC, 6, P0); \
-	SUM(P1, S1); \
-	TAP(XC+2, 8, P1); \
-	SUM(P2, S1); \
-	AND_TAP(XC+1, 7, P0); \
+	SUM_WHILE_TAP(P0, S1, XC, 6, P0); \
+	SUM_WHILE_TAP(P1, S1, XC+2, 8, P1); \
+	SUM_WHILE_AND_TAP(P2, S1, XC+1, 7, P0); \
 	TAP(XA, 6, P2); \
-	LD1_4(OFFSET, R0_); \
 	SUM(P1, S0); \
 	AND_TAP(XA+1, 7, P2); \
-	SUM(P0, S0); \
-	TAP(XA+2, 8, P0); \
+	SUM_WHILE_TAP(P0, S0, XA+2, 8, P1); \
 	LD1_4(FACTOR, FACTORS); \
-	SUM(P2, S1)
-
-// The same for one row, with nothing left to do.
-#define ONE_ROW \
-	TAP(XA, 0, P0); \
-	TAP(XA+1, 1, P1); \
-	TAP(XA+2, 2, P2); \
-	AND_TAP(XB, 3, P0); \
-	AND_TAP(XB+1, 4, P1); \
-	AND_TAP(XB+2, 5, P2); \
-	SUM(P0, S0); \
-	TAP(XC, 6, P0); \
-	SUM(P1, S0); \
-	AND_TAP(XC+1, 7, P0); \
-	SUM(P2, S0); \
-	TAP(XC+2, 8, P1); \
-	LD1_4(FACTOR, FACTORS); \
+	SUM(P2, S1); \
 	LD1_4(OFFSET, R0_); \
-	SUM(P0, S0); \
-	ADVANCE; \
-	SUM(P1, S0)
+	SUM(P1, S1)
+
+// The same for one row.
+#define ONE_ROW(MEANWHILE) \
+	SUM_WHILE_TAP(P0, S0, XC, 6, P0); \
+	MEANWHILE; \
+	SUM_WHILE_TAP(P1, S0, XC+2, 8, P1); \
+	LD1_4(FACTOR, FACTORS); \
+	SUM_WHILE_AND_TAP(P2, S0, XC+1, 7, P0); \
+	LD1_4(OFFSET, R0_); \
+	SUM(P1, S0); \
+	SUM(P0, S0)
+
+#define NOTHING
+#define STORE_ONE \
+	STR_Q(BEFORE0, OUT0, 0); \
+	ADVANCE
+#define STORE_TWO \
+	STR_Q(BEFORE0, OUT0, 0); \
+	STR_Q(BEFORE1, OUT1, 0); \
+	ADD  R(MOVE), R(ROWD); \
+	ADD  R(MOVEOUT), R(OUT1); \
+	ADVANCE
 
 // Two rows, stride 1.
 //
@@ -206,39 +237,31 @@ group:
 	GROUP
 	MOVD R(DST1), R(OUT1)
 	MOVD R(SRCD), R(ROWD)
-	LD1_3(ROWA, XA)
-	LD1_3(ROWB, XB)
-	LD1_4(STARTS, S0)
-	LD1_4(STARTS, S1)
-	LD1_3(ROWC, XC)
 	CBNZ R(SLOW), slow
 
 pixel:
-	TWO_ROWS
+	SQXTN_8B(BEFORE0, BEFORE0)
+	SQXTN_8B(BEFORE1, BEFORE1)
+	BEGIN
+	SQXTN2_16B(BEFORE0+1, BEFORE0)
+	SQXTN2_16B(BEFORE1+1, BEFORE1)
+	TWO_ROWS(STORE_TWO)
 	LD1_4(OFFSET, R1_)
 	ALL_FUSED(S0, R0_)
-	SUM(P0, S1)
-	ADVANCE
-	ADD  R(STEP), R(ROWD)
-	LD1_4(STARTS, S0)
 	ALL_FUSED(S1, R1_)
-	UZP1_8H(R0_, R0_+1, R0_)
-	UZP1_8H(R0_+2, R0_+3, R0_+2)
-	LD1_4(STARTS, S1)
-	SQXTN_8B(R0_, R0_)
-	UZP1_8H(R1_, R1_+1, R1_)
-	UZP1_8H(R1_+2, R1_+3, R1_+2)
+	UZP1_8H(R0_, R0_+1, BEFORE0)
 	LD1_3(ROWA, XA)
-	SQXTN2_16B(R0_+2, R0_)
-	SQXTN_8B(R1_, R1_)
-	SQXTN2_16B(R1_+2, R1_)
-	STR_Q(R0_, OUT0, 0)
+	UZP1_8H(R0_+2, R0_+3, BEFORE0+1)
+	UZP1_8H(R1_, R1_+1, BEFORE1)
 	LD1_3(ROWB, XB)
-	ADD  $16, R(OUT0), R(OUT0)
-	STR_Q(R1_, OUT1, 0)
-	LD1_3(ROWC, XC)
-	ADD  $16, R(OUT1), R(OUT1)
+	UZP1_8H(R1_+2, R1_+3, BEFORE1+1)
 	CBNZ R(COUNT), pixel
+	SQXTN_8B(BEFORE0, BEFORE0)
+	SQXTN_8B(BEFORE1, BEFORE1)
+	SQXTN2_16B(BEFORE0+1, BEFORE0)
+	SQXTN2_16B(BEFORE1+1, BEFORE1)
+	STR_Q(BEFORE0, OUT0, 0)
+	STR_Q(BEFORE1, OUT1, 0)
 
 next:
 	NEXT_GROUP
@@ -249,10 +272,8 @@ next:
 	RET
 
 slow:
-	TWO_ROWS
-	SUM(P0, S1)
-	ADVANCE
-	ADD  R(STEP), R(ROWD)
+	BEGIN
+	TWO_ROWS(NOTHING)
 	CBNZ R(STEPS), stepwise
 	LD1_4(OFFSET, R1_)
 	ALL_FUSED(S0, R0_)
@@ -272,13 +293,12 @@ narrow:
 	CLAMP(R1_)
 	STR_Q(R0_, OUT0, 0)
 	STR_Q(R1_, OUT1, 0)
+	MOVD $16, R(MOVEOUT)
+	ADD  R(MOVEOUT), R(OUT1)
+	ADD  R(MOVE), R(ROWD)
+	ADVANCE
 	LD1_3(ROWA, XA)
 	LD1_3(ROWB, XB)
-	LD1_4(STARTS, S0)
-	LD1_4(STARTS, S1)
-	LD1_3(ROWC, XC)
-	ADD  $16, R(OUT0), R(OUT0)
-	ADD  $16, R(OUT1), R(OUT1)
 	CBNZ R(COUNT), slow
 	B    next
 
@@ -298,26 +318,22 @@ TEXT ·neonDepthwise1(SB), NOSPLIT, $0-8
 
 group:
 	GROUP
-	LD1_3(ROWA, XA)
-	LD1_3(ROWB, XB)
-	LD1_4(STARTS, S0)
-	LD1_3(ROWC, XC)
 	CBNZ R(SLOW), slow
 
 pixel:
-	ONE_ROW
+	SQXTN_8B(BEFORE0, BEFORE0)
+	BEGIN
+	SQXTN2_16B(BEFORE0+1, BEFORE0)
+	ONE_ROW(STORE_ONE)
 	ALL_FUSED(S0, R0_)
-	LD1_4(STARTS, S0)
-	UZP1_8H(R0_, R0_+1, R0_)
-	UZP1_8H(R0_+2, R0_+3, R0_+2)
+	UZP1_8H(R0_, R0_+1, BEFORE0)
 	LD1_3(ROWA, XA)
-	SQXTN_8B(R0_, R0_)
-	SQXTN2_16B(R0_+2, R0_)
-	STR_Q(R0_, OUT0, 0)
+	UZP1_8H(R0_+2, R0_+3, BEFORE0+1)
 	LD1_3(ROWB, XB)
-	LD1_3(ROWC, XC)
-	ADD  $16, R(OUT0), R(OUT0)
 	CBNZ R(COUNT), pixel
+	SQXTN_8B(BEFORE0, BEFORE0)
+	SQXTN2_16B(BEFORE0+1, BEFORE0)
+	STR_Q(BEFORE0, OUT0, 0)
 
 next:
 	NEXT_GROUP
@@ -326,7 +342,8 @@ next:
 	RET
 
 slow:
-	ONE_ROW
+	BEGIN
+	ONE_ROW(NOTHING)
 	CBNZ R(STEPS), stepwise
 	ALL_FUSED(S0, R0_)
 	UZP1_8H(R0_, R0_+1, R0_)
@@ -338,11 +355,10 @@ narrow:
 	SQXTN2_16B(R0_+2, R0_)
 	CLAMP(R0_)
 	STR_Q(R0_, OUT0, 0)
+	MOVD $16, R(MOVEOUT)
+	ADVANCE
 	LD1_3(ROWA, XA)
 	LD1_3(ROWB, XB)
-	LD1_4(STARTS, S0)
-	LD1_3(ROWC, XC)
-	ADD  $16, R(OUT0), R(OUT0)
 	CBNZ R(COUNT), slow
 	B    next
 
