@@ -7,7 +7,7 @@ package kernels
 var neon = Set{
 	Name: "neon",
 	In:   8,
-	Out:  Group,
+	Out:  8,
 	Step: 3 * Group,
 
 	First:     neonFirst,
@@ -48,45 +48,76 @@ func (l *Layer) requantized() requantized {
 }
 
 //go:noescape
-func neonPointwise3(t *neonTiles)
+func neonPointwise3x16(t *neonTiles)
 
 //go:noescape
-func neonPointwise2(t *neonTiles)
+func neonPointwise2x16(t *neonTiles)
 
 //go:noescape
-func neonPointwise1(t *neonTiles)
+func neonPointwise1x16(t *neonTiles)
+
+//go:noescape
+func neonPointwise3x8(t *neonTiles)
+
+//go:noescape
+func neonPointwise2x8(t *neonTiles)
+
+//go:noescape
+func neonPointwise1x8(t *neonTiles)
 
 func neonPointwise(dst, src Pixels, n int, l *Layer, from, to int, s *Scratch) {
 	l.neonPointwise(dst, src, n, l.In, from, to)
 }
 
-// neonPointwise is the convolution of in inputs. Pixels are taken by threes
-// and, if one or two are left, one or two pairs.
+// neonPointwise is the convolution of in inputs. Pixels are taken by threes,
+// and what is left over by pairs, but for a single one.
 func (l *Layer) neonPointwise(dst, src Pixels, n, in, from, to int) {
-	groups := (to - from) / Group
+	ones, pairs := 0, (3-n%3)%3
+	if n == 1 {
+		ones, pairs = 1, 0
+	}
+	threes := (n - ones - 2*pairs) / 3
+	groups := (to - from + Group - 1) / Group
 	out := dst.Data[:(groups-1)*dst.Stride+n*Group]
 	x := src.Data[:(in-1)/Group*src.Stride+n*Group]
-	t := neonTiles{
-		stream:  &l.Weights[l.starts[from/Group]],
-		dstNext: dst.Stride, srcNext: src.Stride,
-		groups:      groups,
-		requantized: l.requantized(),
+	t := neonTiles{dstNext: dst.Stride, srcNext: src.Stride, requantized: l.requantized()}
+	if to%Group == 8 {
+		groups--
+		t.groups = 1
+		t.stream = &l.Weights[l.starts[to/Group]]
+		out := out[groups*dst.Stride:]
+		if t.at(out, x, 0, threes) {
+			neonPointwise3x8(&t)
+		}
+		if t.at(out, x, 3*threes, pairs) {
+			neonPointwise2x8(&t)
+		}
+		if t.at(out, x, 0, ones) {
+			neonPointwise1x8(&t)
+		}
 	}
-	if n == 1 {
-		t.dst, t.src, t.tiles = &out[0], &x[0], 1
-		neonPointwise1(&t)
-		return
+	if groups > 0 {
+		t.groups = groups
+		t.stream = &l.Weights[l.starts[from/Group]]
+		if t.at(out, x, 0, threes) {
+			neonPointwise3x16(&t)
+		}
+		if t.at(out, x, 3*threes, pairs) {
+			neonPointwise2x16(&t)
+		}
+		if t.at(out, x, 0, ones) {
+			neonPointwise1x16(&t)
+		}
 	}
-	pairs := (3 - n%3) % 3
-	threes := (n - 2*pairs) / 3
-	if threes > 0 {
-		t.dst, t.src, t.tiles = &out[0], &x[0], threes
-		neonPointwise3(&t)
+}
+
+// at places the tiles, if there are any.
+func (t *neonTiles) at(out, x []int8, pixel, tiles int) bool {
+	if tiles == 0 {
+		return false
 	}
-	if pairs > 0 {
-		t.dst, t.src, t.tiles = &out[threes*3*Group], &x[threes*3*Group], pairs
-		neonPointwise2(&t)
-	}
+	t.dst, t.src, t.tiles = &out[pixel*Group], &x[pixel*Group], tiles
+	return true
 }
 
 // neonFirst is a pointwise convolution of the windows: 27 inputs, padded to 32.

@@ -52,6 +52,9 @@ func (s *neonStream) head(l *Layer, o int, weights []int8, n int, channel func(i
 	var h neonHead
 	for i := range h.starts {
 		c := channel(i)
+		if o+c >= l.Out {
+			continue
+		}
 		bias := l.Bias[o+c]
 		low, high := sumRange(bias, weights[c*n:(c+1)*n])
 		// A layer's own clamp comes later, on bytes.
@@ -67,6 +70,9 @@ func (s *neonStream) head(l *Layer, o int, weights []int8, n int, channel func(i
 	if h.stepwise != 0 {
 		for i := range h.starts {
 			c := o + channel(i)
+			if c >= l.Out {
+				continue
+			}
 			h.starts[i], h.factors[i], h.offsets[i] = l.Bias[c], l.Multiplier[c], 0
 		}
 	}
@@ -102,11 +108,12 @@ func (l *Layer) neonPack(weights []int8, n, in int) {
 	var s neonStream
 	for o := 0; o < l.Out; o += Group {
 		l.starts = append(l.starts, int32(len(s)))
-		rows := weights[o*n:]
+		channels := min(Group, l.Out-o)
+		rows := weights[o*n:][:channels*n]
 		var light, heavy, tails []neonStep
 		for k := 0; k < in; k += Group {
 			step := neonStep{group: k / Group}
-			for c := range step.weights {
+			for c := range channels {
 				copy(step.weights[c][:], rows[c*n+min(k, n):(c+1)*n])
 			}
 			if k+8 == in {
@@ -138,11 +145,11 @@ func (l *Layer) neonPack(weights []int8, n, in int) {
 		count(4, 4*(len(s)-head))
 		for _, step := range append(light, heavy...) {
 			for rotation := 0; rotation < 4; rotation += 2 {
-				s.chain(&step.weights, 8, [4]int{rotation, rotation + 4, rotation + 1, rotation + 5})
+				s.chain(&step.weights, channels, 8, [4]int{rotation, rotation + 4, rotation + 1, rotation + 5})
 			}
 		}
 		for _, step := range tails {
-			s.chain(&step.weights, 4, [4]int{0, 1, 2, 3})
+			s.chain(&step.weights, channels, 4, [4]int{0, 1, 2, 3})
 		}
 	}
 	l.Weights = s.close()
@@ -151,8 +158,8 @@ func (l *Layer) neonPack(weights []int8, n, in int) {
 // chain adds the weights of two rotations of the inputs' pairs: of each 8
 // channels those of the first, then those of the second. Rotations are given
 // for the lower and the upper half of each.
-func (s *neonStream) chain(b *neonBlock, pairs int, rotations [4]int) {
-	for half := 0; half < Group; half += 8 {
+func (s *neonStream) chain(b *neonBlock, channels, pairs int, rotations [4]int) {
+	for half := 0; half < channels; half += 8 {
 		for second := 0; second < 4; second += 2 {
 			for vector := half; vector < half+8; vector += 4 {
 				for _, r := range rotations[second : second+2] {

@@ -5,7 +5,8 @@
 #include "instructions_arm64.h"
 #include "neon_arm64.h"
 
-// The 1x1 convolution, by tiles of 3, 2 or 1 pixels by 16 output channels:
+// The 1x1 convolution, by tiles of 3, 2 or 1 pixels by 16 output channels, or
+// the last 8:
 //
 //	sum[pixel][channel] = start[channel] + sum over k of x[pixel][k] * w[channel][k]
 //
@@ -87,7 +88,7 @@
 	ADD     $256, R(W), R(W)
 
 // A step of 16 inputs: rotations 0 and 1, then 2 and 3.
-#define STEP(CHAIN, BEGIN) \
+#define STEP_16(CHAIN, BEGIN) \
 	ADVANCE; \
 	ROTATE(2, Y0); \
 	CHAIN(BEGIN, ROTATE(4, X0), W1, W2); \
@@ -95,14 +96,28 @@
 	CHAIN(NOTHING, LOAD, W, W3)
 
 // A step of 8 inputs: rotations 0 | 1, then 2 | 3.
-#define TAIL(CHAIN, BEGIN) \
+#define TAIL_16(CHAIN, BEGIN) \
 	ADVANCE; \
 	SUB $128, R(W), R(W); \
-	EACH(ROTATE_8); \
-	EACH(WITH_NEXT); \
-	EACH(SWAP); \
+	ROTATE_TAIL; \
 	CHAIN(BEGIN, LOAD, W1, W2)
 
+// The same for 8 channels, whose chains have half as many weights.
+#define STEP_8(CHAIN, BEGIN) \
+	ADVANCE; \
+	SUB $128, R(W), R(W); \
+	ROTATE(2, Y0); \
+	CHAIN(WA, BEGIN, ROTATE(4, X0), W1); \
+	ROTATE(2, Y0); \
+	CHAIN(WB, NOTHING, LOAD, W2)
+
+#define TAIL_8(CHAIN, BEGIN) \
+	ADVANCE; \
+	SUB $192, R(W), R(W); \
+	ROTATE_TAIL; \
+	CHAIN(WA, BEGIN, LOAD, W)
+
+#define ROTATE_TAIL EACH(ROTATE_8); EACH(WITH_NEXT); EACH(SWAP)
 #define ROTATE_8(p) EXT_8B(2, X0+p, X0+p, Y0+p)
 #define WITH_NEXT(p) TRN1_2D(X0+p, Y0+p, X0+p)
 #define SWAP(p) REV64_4S(X0+p, Y0+p)
@@ -133,70 +148,80 @@
 #define EACH_2(F) F(0); F(1)
 #define EACH_1(F) F(0)
 
-// The products of all pixels, at x, with 4 and 4 channels, at w and w + 1.
+// The products of all pixels, at x, with 4 and 4 channels, at w and w + 1, and
+// the sums from c on that they belong to.
 #define PRODUCTS_3(OP, x, w) \
 	OP(x, w, 12); OP(x+1, w, 13); OP(x+2, w, 14); \
 	OP(x, w+1, 15); OP(x+1, w+1, 16); OP(x+2, w+1, 17)
+#define PRODUCTS_2(OP, x, w) \
+	OP(x, w, 12); OP(x+1, w, 13); OP(x, w+1, 15); OP(x+1, w+1, 16)
+#define PRODUCTS_1(OP, x, w) OP(x, w, 12); OP(x, w+1, 15)
 
 #define SUMS_3(c) \
 	SADALP_4S(12, c); SADALP_4S(13, c+4); SADALP_4S(14, c+8); \
 	SADALP_4S(15, c+1); SADALP_4S(16, c+5); SADALP_4S(17, c+9)
+#define SUMS_2(c) \
+	SADALP_4S(12, c); SADALP_4S(13, c+4); \
+	SADALP_4S(15, c+1); SADALP_4S(16, c+5)
+#define SUMS_1(c) SADALP_4S(12, c); SADALP_4S(15, c+1)
 
 // Two rotations, X0 and Y0, for the 8 channels from c on. MORE adds the second
 // rotation's products to the first's, or makes new ones, BETWEEN having dealt
 // with those. AFTER comes when X0 is done with; the weights of the chain after
 // the next are loaded from p.
-#define HALF_3(c, w, BEGIN, BETWEEN, MORE, AFTER, p) \
-	PRODUCTS_3(SMULL_8H, X0, w); \
+#define HALF(c, w, BEGIN, BETWEEN, MORE, AFTER, p) \
+	PRODUCTS(SMULL_8H, X0, w); \
 	BEGIN; \
-	PRODUCTS_3(SMLAL2_8H, X0, w); \
+	PRODUCTS(SMLAL2_8H, X0, w); \
 	AFTER; \
 	BETWEEN; \
-	PRODUCTS_3(MORE, Y0, w+2); \
-	PRODUCTS_3(SMLAL2_8H, Y0, w+2); \
+	PRODUCTS(MORE, Y0, w+2); \
+	PRODUCTS(SMLAL2_8H, Y0, w+2); \
 	LD1_4(p, w); \
-	SUMS_3(c)
+	SUMS(c)
+
+// Chains of 8 channels, and of 16 as two of those.
+#define LIGHT_HALF(w, BEGIN, AFTER, p) HALF(0, w, BEGIN, NOTHING, SMLAL_8H, AFTER, p)
+#define HEAVY_HALF(w, BEGIN, AFTER, p) HALF(0, w, BEGIN, SUMS(0), SMULL_8H, AFTER, p)
 
 #define LIGHT_CHAIN_3(BEGIN, AFTER, p, q) \
-	HALF_3(0, WA, BEGIN, NOTHING, SMLAL_8H, NOTHING, p); \
-	HALF_3(2, WB, NOTHING, NOTHING, SMLAL_8H, AFTER, q)
+	HALF(0, WA, BEGIN, NOTHING, SMLAL_8H, NOTHING, p); \
+	HALF(2, WB, NOTHING, NOTHING, SMLAL_8H, AFTER, q)
 
 #define HEAVY_CHAIN_3(BEGIN, AFTER, p, q) \
-	HALF_3(0, WA, BEGIN, SUMS_3(0), SMULL_8H, NOTHING, p); \
-	HALF_3(2, WB, NOTHING, SUMS_3(2), SMULL_8H, AFTER, q)
+	HALF(0, WA, BEGIN, SUMS(0), SMULL_8H, NOTHING, p); \
+	HALF(2, WB, NOTHING, SUMS(2), SMULL_8H, AFTER, q)
 
 // Fewer pixels leave room, and are too few to hide each other's latency: all 16
 // channels at once.
-#define PRODUCTS_2(OP, x, i) \
+#define ALL_PRODUCTS_2(OP, x, i) \
 	OP(x, WA+i, 12); OP(x+1, WA+i, 13); OP(x, WA+1+i, 14); OP(x+1, WA+1+i, 15); \
 	OP(x, WB+i, 16); OP(x+1, WB+i, 17); OP(x, WB+1+i, X2); OP(x+1, WB+1+i, Y2)
-
-#define SUMS_2 \
-	SADALP_4S(12, 0); SADALP_4S(13, 4); SADALP_4S(14, 1); SADALP_4S(15, 5); \
-	SADALP_4S(16, 2); SADALP_4S(17, 6); SADALP_4S(X2, 3); SADALP_4S(Y2, 7)
-
-#define PRODUCTS_1(OP, x, i) \
+#define ALL_PRODUCTS_1(OP, x, i) \
 	OP(x, WA+i, 12); OP(x, WA+1+i, 13); OP(x, WB+i, 14); OP(x, WB+1+i, 15)
 
-#define SUMS_1 \
+#define ALL_SUMS_2 \
+	SADALP_4S(12, 0); SADALP_4S(13, 4); SADALP_4S(14, 1); SADALP_4S(15, 5); \
+	SADALP_4S(16, 2); SADALP_4S(17, 6); SADALP_4S(X2, 3); SADALP_4S(Y2, 7)
+#define ALL_SUMS_1 \
 	SADALP_4S(12, 0); SADALP_4S(13, 1); SADALP_4S(14, 2); SADALP_4S(15, 3)
 
-#define CHAIN(PRODUCTS, SUMS, BEGIN, BETWEEN, MORE, AFTER, p, q) \
-	PRODUCTS(SMULL_8H, X0, 0); \
+#define ALL(ALL_PRODUCTS, ALL_SUMS, BEGIN, BETWEEN, MORE, AFTER, p, q) \
+	ALL_PRODUCTS(SMULL_8H, X0, 0); \
 	BEGIN; \
-	PRODUCTS(SMLAL2_8H, X0, 0); \
+	ALL_PRODUCTS(SMLAL2_8H, X0, 0); \
 	AFTER; \
 	BETWEEN; \
-	PRODUCTS(MORE, Y0, 2); \
-	PRODUCTS(SMLAL2_8H, Y0, 2); \
+	ALL_PRODUCTS(MORE, Y0, 2); \
+	ALL_PRODUCTS(SMLAL2_8H, Y0, 2); \
 	LD1_4(p, WA); \
 	LD1_4(q, WB); \
-	SUMS
+	ALL_SUMS
 
-#define LIGHT_CHAIN_2(BEGIN, AFTER, p, q) CHAIN(PRODUCTS_2, SUMS_2, BEGIN, NOTHING, SMLAL_8H, AFTER, p, q)
-#define HEAVY_CHAIN_2(BEGIN, AFTER, p, q) CHAIN(PRODUCTS_2, SUMS_2, BEGIN, SUMS_2, SMULL_8H, AFTER, p, q)
-#define LIGHT_CHAIN_1(BEGIN, AFTER, p, q) CHAIN(PRODUCTS_1, SUMS_1, BEGIN, NOTHING, SMLAL_8H, AFTER, p, q)
-#define HEAVY_CHAIN_1(BEGIN, AFTER, p, q) CHAIN(PRODUCTS_1, SUMS_1, BEGIN, SUMS_1, SMULL_8H, AFTER, p, q)
+#define LIGHT_CHAIN_2(BEGIN, AFTER, p, q) ALL(ALL_PRODUCTS_2, ALL_SUMS_2, BEGIN, NOTHING, SMLAL_8H, AFTER, p, q)
+#define HEAVY_CHAIN_2(BEGIN, AFTER, p, q) ALL(ALL_PRODUCTS_2, ALL_SUMS_2, BEGIN, ALL_SUMS_2, SMULL_8H, AFTER, p, q)
+#define LIGHT_CHAIN_1(BEGIN, AFTER, p, q) ALL(ALL_PRODUCTS_1, ALL_SUMS_1, BEGIN, NOTHING, SMLAL_8H, AFTER, p, q)
+#define HEAVY_CHAIN_1(BEGIN, AFTER, p, q) ALL(ALL_PRODUCTS_1, ALL_SUMS_1, BEGIN, ALL_SUMS_1, SMULL_8H, AFTER, p, q)
 
 #define ROTATE_3(i, y) \
 	EXT_16B(i, X0, X0, y); \
@@ -252,8 +277,8 @@
 	SMAX_16B(BYTES(p), LOW, BYTES(p)); \
 	SMIN_16B(BYTES(p), HIGH, BYTES(p))
 
-#define LIGHT_CHAIN LIGHT_CHAIN_3
-#define HEAVY_CHAIN HEAVY_CHAIN_3
+#define PRODUCTS PRODUCTS_3
+#define SUMS SUMS_3
 #define ROTATE ROTATE_3
 #define LOAD LOAD_3
 #define MORE_AT_ONCE MORE_AT_ONCE_3
@@ -262,12 +287,30 @@
 #define STORE STORE_3
 #define PIXELS 3
 
-// func neonPointwise3(t *neonTiles)
-TEXT ·neonPointwise3(SB), NOSPLIT, $0-8
+#define STEP STEP_16
+#define TAIL TAIL_16
+#define LIGHT_CHAIN LIGHT_CHAIN_3
+#define HEAVY_CHAIN HEAVY_CHAIN_3
+
+// func neonPointwise3x16(t *neonTiles)
+TEXT ·neonPointwise3x16(SB), NOSPLIT, $0-8
 #include "neon_pointwise_arm64.h"
 
+#undef STEP
+#undef TAIL
 #undef LIGHT_CHAIN
 #undef HEAVY_CHAIN
+#define STEP STEP_8
+#define TAIL TAIL_8
+#define LIGHT_CHAIN LIGHT_HALF
+#define HEAVY_CHAIN HEAVY_HALF
+
+// func neonPointwise3x8(t *neonTiles)
+TEXT ·neonPointwise3x8(SB), NOSPLIT, $0-8
+#include "neon_pointwise_arm64.h"
+
+#undef PRODUCTS
+#undef SUMS
 #undef ROTATE
 #undef LOAD
 #undef MORE_AT_ONCE
@@ -275,8 +318,9 @@ TEXT ·neonPointwise3(SB), NOSPLIT, $0-8
 #undef EACH
 #undef STORE
 #undef PIXELS
-#define LIGHT_CHAIN LIGHT_CHAIN_2
-#define HEAVY_CHAIN HEAVY_CHAIN_2
+
+#define PRODUCTS PRODUCTS_2
+#define SUMS SUMS_2
 #define ROTATE ROTATE_2
 #define LOAD LOAD_2
 #define MORE_AT_ONCE MORE_AT_ONCE_2
@@ -285,12 +329,34 @@ TEXT ·neonPointwise3(SB), NOSPLIT, $0-8
 #define STORE STORE_2
 #define PIXELS 2
 
-// func neonPointwise2(t *neonTiles)
-TEXT ·neonPointwise2(SB), NOSPLIT, $0-8
-#include "neon_pointwise_arm64.h"
-
+#undef STEP
+#undef TAIL
 #undef LIGHT_CHAIN
 #undef HEAVY_CHAIN
+#define STEP STEP_16
+#define TAIL TAIL_16
+#define LIGHT_CHAIN LIGHT_CHAIN_2
+#define HEAVY_CHAIN HEAVY_CHAIN_2
+
+// func neonPointwise2x16(t *neonTiles)
+TEXT ·neonPointwise2x16(SB), NOSPLIT, $0-8
+#include "neon_pointwise_arm64.h"
+
+#undef STEP
+#undef TAIL
+#undef LIGHT_CHAIN
+#undef HEAVY_CHAIN
+#define STEP STEP_8
+#define TAIL TAIL_8
+#define LIGHT_CHAIN LIGHT_HALF
+#define HEAVY_CHAIN HEAVY_HALF
+
+// func neonPointwise2x8(t *neonTiles)
+TEXT ·neonPointwise2x8(SB), NOSPLIT, $0-8
+#include "neon_pointwise_arm64.h"
+
+#undef PRODUCTS
+#undef SUMS
 #undef ROTATE
 #undef LOAD
 #undef MORE_AT_ONCE
@@ -298,8 +364,9 @@ TEXT ·neonPointwise2(SB), NOSPLIT, $0-8
 #undef EACH
 #undef STORE
 #undef PIXELS
-#define LIGHT_CHAIN LIGHT_CHAIN_1
-#define HEAVY_CHAIN HEAVY_CHAIN_1
+
+#define PRODUCTS PRODUCTS_1
+#define SUMS SUMS_1
 #define ROTATE ROTATE_1
 #define LOAD LOAD_1
 #define MORE_AT_ONCE MORE_AT_ONCE_1
@@ -308,6 +375,28 @@ TEXT ·neonPointwise2(SB), NOSPLIT, $0-8
 #define STORE STORE_1
 #define PIXELS 1
 
-// func neonPointwise1(t *neonTiles)
-TEXT ·neonPointwise1(SB), NOSPLIT, $0-8
+#undef STEP
+#undef TAIL
+#undef LIGHT_CHAIN
+#undef HEAVY_CHAIN
+#define STEP STEP_16
+#define TAIL TAIL_16
+#define LIGHT_CHAIN LIGHT_CHAIN_1
+#define HEAVY_CHAIN HEAVY_CHAIN_1
+
+// func neonPointwise1x16(t *neonTiles)
+TEXT ·neonPointwise1x16(SB), NOSPLIT, $0-8
+#include "neon_pointwise_arm64.h"
+
+#undef STEP
+#undef TAIL
+#undef LIGHT_CHAIN
+#undef HEAVY_CHAIN
+#define STEP STEP_8
+#define TAIL TAIL_8
+#define LIGHT_CHAIN LIGHT_HALF
+#define HEAVY_CHAIN HEAVY_HALF
+
+// func neonPointwise1x8(t *neonTiles)
+TEXT ·neonPointwise1x8(SB), NOSPLIT, $0-8
 #include "neon_pointwise_arm64.h"
