@@ -14,7 +14,7 @@
 #define BIAS Z16
 #define HIGH_XY Z17 // pairs of words: what multiplies x and y
 #define LOW_XY Z18
-#define SHIFT X19
+#define SHIFT Z19
 #define ZERO Z20 // words
 #define LOW Z21 // bytes
 #define HIGH Z22
@@ -27,7 +27,7 @@
 	VPSLLD   $8, sum, sum     \
 	VPDPWSSD LOW_XY, xy, sum  \
 	VPADDD   BIAS, sum, sum   \
-	VPSRAD   SHIFT, sum, sum
+	VPSRAVD  SHIFT, sum, sum
 
 // Z0 = clamp(sum(Z0, Z1) + zero), 64 bytes. What unpacking does to the order
 // packing undoes.
@@ -60,7 +60,7 @@ TEXT ·avx512AddBytes(SB), NOSPLIT, $0-8
 	VPBROADCASTD avx512Add_bias(ARGS), BIAS
 	VPBROADCASTD avx512Add_high_xy(ARGS), HIGH_XY
 	VPBROADCASTD avx512Add_low_xy(ARGS), LOW_XY
-	VMOVQ        avx512Add_shift(ARGS), SHIFT
+	VPBROADCASTD avx512Add_shift(ARGS), SHIFT
 	VPBROADCASTD avx512Output_zero(ARGS), ZERO
 	VPBROADCASTD avx512Output_low(ARGS), LOW
 	VPBROADCASTD avx512Output_high(ARGS), HIGH

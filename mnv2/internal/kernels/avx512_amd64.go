@@ -240,7 +240,7 @@ type avx512Add struct {
 	avx512Output
 	x, y, out *int8
 	bytes     int
-	shift     uint64
+	shift     uint32
 	bias      int32
 	high_xy   [2]int16
 	low_xy    [2]int16
@@ -257,7 +257,7 @@ func avx512Addition(dst, x, y []int8, a *Add) {
 		y:            &y[:n][0],
 		out:          &dst[0],
 		bytes:        n,
-		shift:        uint64(a.Shift),
+		shift:        uint32(a.Shift),
 		bias:         1<<(a.Shift-1) - a.X*(a.ZeroX+128) - a.Y*(a.ZeroY+128),
 		high_xy:      [2]int16{int16(a.X >> 8), int16(a.Y >> 8)},
 		low_xy:       [2]int16{int16(a.X & 255), int16(a.Y & 255)},

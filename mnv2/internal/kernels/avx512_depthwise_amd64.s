@@ -45,17 +45,23 @@
 	VMOVDQU32.Z row, mask, bytes    \
 	VPERMD      bytes, ORDER, bytes
 
-// Columns of four pixels: bytes of rows 0 and 1 side by side, and of rows 2
+// Columns of the first two or of four pixels: bytes of rows 0 and 1 side by side, and of rows 2
 // and 3, then words of both.
-#define COLUMNS(b0, b1, b2, b3, a, b, c, d) \
+#define COLUMNS_TWO(b0, b1, b2, b3, a, b) \
 	VPUNPCKLBW b1, b0, b  \
+	VPUNPCKLBW b3, b2, b2 \
+	VPUNPCKLWD b2, b, a   \
+	VPUNPCKHWD b2, b, b
+
+#define COLUMNS(b0, b1, b2, b3, a, b, c, d) \
 	VPUNPCKHBW b1, b0, d  \
-	VPUNPCKLBW b3, b2, b0 \
-	VPUNPCKHBW b3, b2, b1 \
-	VPUNPCKLWD b0, b, a   \
-	VPUNPCKHWD b0, b, b   \
-	VPUNPCKLWD b1, d, c   \
-	VPUNPCKHWD b1, d, d
+	VPUNPCKLBW b1, b0, b  \
+	VPUNPCKHBW b3, b2, b0 \
+	VPUNPCKLBW b3, b2, b2 \
+	VPUNPCKLWD b2, b, a   \
+	VPUNPCKHWD b2, b, b   \
+	VPUNPCKLWD b0, d, c   \
+	VPUNPCKHWD b0, d, d
 
 // Of three rows the last counts twice.
 #define COLUMNS3(from, scale, a, b, c, d) \
@@ -114,7 +120,11 @@
 
 // One row of output: the columns that pixel 0 shares with those before it,
 // then four pixels at a time, then those that are left.
-#define START_ONE COLUMNS3_MASKED(0, 1, TWO, Z0, Z1, Z2, Z3)
+#define START_ONE \
+	LOAD_MASKED((ROW0), TWO, B0)        \
+	LOAD_MASKED((ROW1), TWO, B1)        \
+	LOAD_MASKED((ROW2), TWO, B2)        \
+	COLUMNS_TWO(B0, B1, B2, B2, Z0, Z1)
 #define FOUR_ONE(TO4) \
 	COLUMNS3(32, 1, Z2, Z3, Z4, Z5) \
 	UPPER(TO4)                      \
@@ -127,7 +137,12 @@
 	VMOVDQU32 Z12, OUT_MASK, (OUT0)(AT*1)
 
 // Two rows of output.
-#define START_TWO COLUMNS4_MASKED(0, 1, TWO, Z0, Z1, Z2, Z3)
+#define START_TWO \
+	LOAD_MASKED((ROW0), TWO, B0)        \
+	LOAD_MASKED((ROW1), TWO, B1)        \
+	LOAD_MASKED((ROW2), TWO, B2)        \
+	LOAD_MASKED((ROW3), TWO, B3)        \
+	COLUMNS_TWO(B0, B1, B2, B3, Z0, Z1)
 #define FOUR_TWO(TO4) \
 	COLUMNS4(32, 1, Z2, Z3, Z4, Z5) \
 	UPPER(TO4)                      \
@@ -144,7 +159,11 @@
 	VMOVDQU32 Z16, OUT_MASK, (OUT1)(AT*1)
 
 // One row of output, stride 2.
-#define START_STRIDE2 COLUMNS3_MASKED(0, 2, ONE, Z0, Z1, Z2, Z3)
+#define START_STRIDE2 \
+	LOAD_MASKED((ROW0), ONE, B0)        \
+	LOAD_MASKED((ROW1), ONE, B1)        \
+	LOAD_MASKED((ROW2), ONE, B2)        \
+	COLUMNS_TWO(B0, B1, B2, B2, Z0, Z1)
 #define FOUR_STRIDE2(TO4) \
 	COLUMNS3(16, 2, Z1, Z2, Z3, Z4) \
 	COLUMNS3(80, 2, Z5, Z6, Z7, Z8) \
@@ -159,38 +178,40 @@
 
 // All pixels of a group of channels.
 #define ROW(TO4, START, FOUR, LAST, four, last, end) \
-	XORL  AT, AT                          \
-	MOVQ  avx512Rows_pixels(ARGS), PIXELS \
-	START                                 \
-	SUBQ  $4, PIXELS                      \
-	JLT   last                            \
-four:                                         \
-	FOUR(TO4)                             \
-	ADDQ  $64, AT                         \
-	SUBQ  $4, PIXELS                      \
-	JGE   four                            \
-last:                                         \
-	ADDQ  $4, PIXELS                      \
-	JEQ   end                             \
-	LEAQ  (PIXELS*4), CX                  \
-	MOVL  $-1, PIXELS                     \
-	SHLL  CX, PIXELS                      \
-	NOTL  PIXELS                          \
-	KMOVW PIXELS, OUT_MASK                \
-	MOVL  $-1, PIXELS                     \
-	ADDL  CX, CX                          \
-	SHLL  CX, PIXELS                      \
-	NOTL  PIXELS                          \
-	KMOVW PIXELS, IN_MASK                 \
-	SHRL  $16, PIXELS                     \
-	KMOVW PIXELS, IN_MASK2                \
-	LAST(TO4)                             \
+	XORL AT, AT                          \
+	MOVQ avx512Rows_pixels(ARGS), PIXELS \
+	START                                \
+	SUBQ $4, PIXELS                      \
+	JLT  last                            \
+four:                                        \
+	FOUR(TO4)                            \
+	ADDQ $64, AT                         \
+	SUBQ $4, PIXELS                      \
+	JGE  four                            \
+last:                                        \
+	ADDQ $4, PIXELS                      \
+	JEQ  end                             \
+	LAST(TO4)                            \
 end:
 
 // A function's body: all groups.
 #define GROUPS(START, FOUR, LAST) \
 	MOVQ      rows+0(FP), ARGS                                     \
 	CONSTANTS                                                      \
+	MOVQ      avx512Rows_pixels(ARGS), CX                          \
+	ANDL      $3, CX                                               \
+	SHLL      $2, CX                                               \
+	MOVL      $-1, PIXELS                                          \
+	SHLL      CX, PIXELS                                           \
+	NOTL      PIXELS                                               \
+	KMOVW     PIXELS, OUT_MASK                                     \
+	SHLL      $1, CX                                               \
+	MOVL      $-1, PIXELS                                          \
+	SHLL      CX, PIXELS                                           \
+	NOTL      PIXELS                                               \
+	KMOVW     PIXELS, IN_MASK                                      \
+	SHRL      $16, PIXELS                                          \
+	KMOVW     PIXELS, IN_MASK2                                     \
 	MOVQ      avx512Rows_in(ARGS), ROW0                            \
 	MOVQ      avx512Rows_in+8(ARGS), ROW1                          \
 	MOVQ      avx512Rows_in+16(ARGS), ROW2                         \
