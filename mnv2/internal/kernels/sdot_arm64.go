@@ -39,51 +39,54 @@ type sdotHead struct {
 	low, high  [8]int32
 }
 
-// Modes. Sums are bounded, or rounded as the definition says, or both; or all
-// of the definition is computed, from sums that are whole numbers.
+// Bits of modes. Sums are bounded, or rounded as the definition says, those of
+// the first 4 channels or of the last, or all of this; or all of the definition
+// is computed, from sums that are whole numbers.
 const (
-	sdotBound = 1
-	sdotRound = 2
-	sdotExact = 4
+	sdotBound = iota
+	sdotRound0
+	sdotRound1
+	sdotExact
 )
 
 // sdotSlack is how many bytes after the last weights are read, in vain.
 const sdotSlack = 512
 
 // sdotHead makes the head of 8 channels from o on, whose weights, n each, are
-// those given.
-func (l *Layer) sdotHead(o int, weights []int8, n int) (h sdotHead) {
+// those given. Round says which modes a channel of the first 4, or of the last
+// that must be rounded asks for.
+func (l *Layer) sdotHead(o int, weights []int8, n int, round [2]int32) (h sdotHead) {
 	var f [8]fused
-	allFound, allRound := true, true
+	var rounds [8]bool
 	for i := range f {
 		low, high := sumRange(l.Bias[o+i], weights[i*n:(i+1)*n])
-		var found, rounds bool
-		f[i], found, rounds = fuse(l.Multiplier[o+i], l.Zero, l.Min, l.Max, low, high)
-		allFound, allRound = allFound && found, allRound && rounds
+		var found bool
+		f[i], found, rounds[i] = fuse(l.Multiplier[o+i], l.Zero, l.Min, l.Max, low, high)
+		if !found {
+			h.mode |= round[i/4]
+		}
 	}
-	switch {
-	case allFound:
-	case allRound:
-		h.mode = sdotRound
-	default:
-		h.mode = sdotExact
+	for i := range f {
+		if h.mode&round[i/4] != 0 && !rounds[i] {
+			h.mode = 1 << sdotExact
+			break
+		}
 	}
 	for i, f := range f {
 		h.multiplier[i] = l.Multiplier[o+i]
-		if h.mode == sdotExact {
+		if h.mode == 1<<sdotExact {
 			h.bias[i], h.factor[i], h.offset[i] = l.Bias[o+i], 1, float32(l.Zero)
 			continue
 		}
-		bound := f.bound
-		if h.mode&sdotRound != 0 && !f.constant {
-			f.start, f.factor, f.offset, bound = 0, 1, float32(l.Zero), f.boundRounding
+		if h.mode&round[i/4] != 0 && !f.constant {
+			f.start, f.factor, f.offset, f.bound = 0, 1, float32(l.Zero), f.boundRounding
 		}
 		start := magicBits + f.start
 		h.bias[i], h.factor[i], h.offset[i] = l.Bias[o+i]+start, f.factor, f.offset
 		h.low[i], h.high[i] = math.MinInt32, math.MaxInt32
-		if bound {
+		if f.bound {
 			h.low[i], h.high[i] = start+int32(f.low), start+int32(f.high)
-			h.mode |= sdotBound
+			h.mode |= 1 << sdotBound
 		}
 	}
 	return h
@@ -130,7 +133,7 @@ func (l *Layer) sdotPack(weights []int8, n int) {
 	s := make([][4]int8, 0, l.Out/8*(sdotHeadQuads+8*quads)+sdotSlack/4)
 	for o := 0; o < l.Out; o += 8 {
 		block := weights[o*n : (o+8)*n]
-		h := l.sdotHead(o, block, n)
+		h := l.sdotHead(o, block, n, [2]int32{1 << sdotRound0, 1 << sdotRound1})
 		s = h.append(s)
 		for k := 0; k < n; k += 4 {
 			for i := range 8 {
@@ -146,6 +149,7 @@ func (l *Layer) sdotPack(weights []int8, n int) {
 // sdotPackDepthwise orders the weights of 8 channels by column: column,
 // channel, 3 rows and a zero.
 func sdotPackDepthwise(l *Layer, weights []int8) {
+	const both = 1<<sdotRound0 | 1<<sdotRound1 // its kernels know no halves
 	s := make([][4]int8, 0, l.Out/8*(sdotHeadQuads+24)+sdotSlack/4)
 	for o := 0; o < l.Out; o += 8 {
 		var block [8 * 9]int8
@@ -154,7 +158,7 @@ func sdotPackDepthwise(l *Layer, weights []int8) {
 				block[9*i+t] = weights[t*l.Out+o+i]
 			}
 		}
-		h := l.sdotHead(o, block[:], 9)
+		h := l.sdotHead(o, block[:], 9, [2]int32{both, both})
 		s = h.append(s)
 		for x := range 3 {
 			for i := range 8 {

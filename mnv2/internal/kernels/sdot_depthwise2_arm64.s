@@ -120,24 +120,26 @@
 	LDR_Q(HEAD, sdotHead_low+16, T1); \
 	LDR_Q(HEAD, sdotHead_high, O0); \
 	LDR_Q(HEAD, sdotHead_high+16, O1); \
-	BOUND(T0, T1, O0, O1); \
+	BOUND(EACH0, T0, O0); \
+	BOUND(EACH1, T1, O1); \
 	OFFSET(T0, 0); \
 	OFFSET(T1, 16)
 #define ROUNDSUMS \
 	BOUNDSUMS; \
 	LDR_Q(ARGS, sdotDepthwiseArgs_magic, T0); \
-	ROUND(M0, M1, T0); \
+	ROUND(EACH0, M0, T0); \
+	ROUND(EACH1, M1, T0); \
 	OFFSET(T0, 0)
 #define EXACTSUMS \
 	LDR_Q(ARGS, sdotDepthwiseArgs_magic, T0); \
 	LDR_Q(ARGS, sdotDepthwiseArgs_low, O0); \
 	LDR_Q(ARGS, sdotDepthwiseArgs_high, O1); \
-	EXACT(M0, M1, O0, O1, T0); \
+	EXACT(EACH0, M0, O0, O1, T0); \
+	EXACT(EACH1, M1, O0, O1, T0); \
 	OFFSET(T0, 0)
 #define NOTHING
-#define EACH(f, x, y) \
-	f(A0, x, A0); \
-	f(A1, y, A1)
+#define EACH0(f, x) f(A0, x, A0)
+#define EACH1(f, x) f(A1, x, A1)
 
 // All pixels of a row.
 #define PIXELS(before, loop) \
@@ -195,8 +197,8 @@ block:
 	MOVD sdotDepthwiseArgs_n(R(ARGS)), R(COUNT)
 	MOVWU sdotHead_mode(R(HEAD)), R(MODE)
 	CBZ R(MODE), fused
-	TBNZ $2, R(MODE), exact
-	TBNZ $1, R(MODE), round
+	TBNZ $const_sdotExact, R(MODE), exact
+	TBNZ $const_sdotRound0, R(MODE), round
 	PIXELS(BOUNDSUMS, bound)
 	B last
 	PIXELS(ROUNDSUMS, round)

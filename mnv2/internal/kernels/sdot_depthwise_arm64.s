@@ -145,14 +145,16 @@
 	LDR_Q(HEAD, sdotHead_low+16, TU1); \
 	LDR_Q(HEAD, sdotHead_high, TL0); \
 	LDR_Q(HEAD, sdotHead_high+16, TL1); \
-	BOUND(TU0, TU1, TL0, TL1); \
+	BOUND(EACH0, TU0, TL0); \
+	BOUND(EACH1, TU1, TL1); \
 	OFFSETS
 #define ROUNDSUMS(free0, free1) \
 	BOUNDSUMS(free0, free1); \
 	LDR_Q(ARGS, sdotDepthwiseArgs_magic, TL1); \
 	LDR_Q(HEAD, sdotHead_multiplier, TU0); \
 	LDR_Q(HEAD, sdotHead_multiplier+16, TU1); \
-	ROUND(TU0, TU1, TL1); \
+	ROUND(EACH0, TU0, TL1); \
+	ROUND(EACH1, TU1, TL1); \
 	OFFSETS
 #define EXACTSUMS(free0, free1) \
 	LDR_Q(ARGS, sdotDepthwiseArgs_magic, TL1); \
@@ -160,14 +162,16 @@
 	LDR_Q(ARGS, sdotDepthwiseArgs_high, free1); \
 	LDR_Q(HEAD, sdotHead_multiplier, TU0); \
 	LDR_Q(HEAD, sdotHead_multiplier+16, TU1); \
-	EXACT(TU0, TU1, free0, free1, TL1); \
+	EXACT(EACH0, TU0, free0, free1, TL1); \
+	EXACT(EACH1, TU1, free0, free1, TL1); \
 	OFFSETS
 #define NOTHING(free0, free1)
-#define EACH(f, x, y) \
+#define EACH0(f, x) \
 	f(AU0, x, AU0); \
-	f(AU1, y, AU1); \
-	f(AL0, x, AL0); \
-	f(AL1, y, AL1)
+	f(AL0, x, AL0)
+#define EACH1(f, x) \
+	f(AU1, x, AU1); \
+	f(AL1, x, AL1)
 
 // All pixels of a row. A column is made from the same registers in every third
 // step.
@@ -237,8 +241,8 @@ block:
 	MOVD sdotDepthwiseArgs_n(R(ARGS)), R(COUNT)
 	MOVWU sdotHead_mode(R(HEAD)), R(MODE)
 	CBZ R(MODE), fused
-	TBNZ $2, R(MODE), exact
-	TBNZ $1, R(MODE), round
+	TBNZ $const_sdotExact, R(MODE), exact
+	TBNZ $const_sdotRound0, R(MODE), round
 	PIXELS(BOUNDSUMS, bound, bounded)
 	B last
 	PIXELS(ROUNDSUMS, round, rounded)

@@ -46,9 +46,8 @@
 #define COUNT 20
 #define TMP 21
 
-#define EACH(f, x, y) \
-	f(A0, x, A0); \
-	f(A1, y, A1)
+#define EACH0(f, x) f(A0, x, A0)
+#define EACH1(f, x) f(A1, x, A1)
 
 // func sdotPointwise1(a *sdotPointwiseArgs)
 TEXT ·sdotPointwise1(SB), NOSPLIT, $0-8
@@ -123,20 +122,27 @@ sums:
 	CBZ R(TMP), requantize
 	LDR_Q(HEAD, sdotHead_multiplier, M0)
 	LDR_Q(HEAD, sdotHead_multiplier+16, M1)
-	TBNZ $2, R(TMP), exact
-	TBZ $0, R(TMP), bounded
+	TBNZ $const_sdotExact, R(TMP), exact
+	TBZ $const_sdotBound, R(TMP), bounded
 	LDR_Q(HEAD, sdotHead_low, T0)
 	LDR_Q(HEAD, sdotHead_low+16, T1)
 	LDR_Q(HEAD, sdotHead_high, FACTOR0)
 	LDR_Q(HEAD, sdotHead_high+16, FACTOR1)
-	BOUND(T0, T1, FACTOR0, FACTOR1)
+	BOUND(EACH0, T0, FACTOR0)
+	BOUND(EACH1, T1, FACTOR1)
+
 bounded:
-	TBZ $1, R(TMP), requantize
-	ROUND(M0, M1, MAGIC)
+	TBZ $const_sdotRound0, R(TMP), rounded0
+	ROUND(EACH0, M0, MAGIC)
+
+rounded0:
+	TBZ $const_sdotRound1, R(TMP), requantize
+	ROUND(EACH1, M1, MAGIC)
 	B requantize
 
 exact:
-	EXACT(M0, M1, LOW, HIGH, MAGIC)
+	EXACT(EACH0, M0, LOW, HIGH, MAGIC)
+	EXACT(EACH1, M1, LOW, HIGH, MAGIC)
 
 requantize:
 	LDR_Q(HEAD, sdotHead_factor, FACTOR0)

@@ -143,21 +143,22 @@
 	f(A40, A41); \
 	f(A50, A51); \
 	f(A60, A61)
-#define EACH(f, x, y) \
+#define EACH0(f, x) \
 	f(A00, x, A00); \
-	f(A01, y, A01); \
 	f(A10, x, A10); \
-	f(A11, y, A11); \
 	f(A20, x, A20); \
-	f(A21, y, A21); \
 	f(A30, x, A30); \
-	f(A31, y, A31); \
 	f(A40, x, A40); \
-	f(A41, y, A41); \
 	f(A50, x, A50); \
-	f(A51, y, A51); \
-	f(A60, x, A60); \
-	f(A61, y, A61)
+	f(A60, x, A60)
+#define EACH1(f, x) \
+	f(A01, x, A01); \
+	f(A11, x, A11); \
+	f(A21, x, A21); \
+	f(A31, x, A31); \
+	f(A41, x, A41); \
+	f(A51, x, A51); \
+	f(A61, x, A61)
 
 // The next tile is the next 7 pixels, or the last 7, which may overlap these.
 // After those it is the first 7 of the next 8 channels.
@@ -184,6 +185,7 @@
 
 // func sdotPointwise7(a *sdotPointwiseArgs)
 TEXT ·sdotPointwise7(SB), NOSPLIT, $0-8
+	PCALIGN $2048 // what every tile runs lies in one page
 	MOVD a+0(FP), R(ARGS)
 	MOVD sdotPointwiseArgs_src(R(ARGS)), R(SRC)
 	MOVD sdotPointwiseArgs_srcStride(R(ARGS)), R(STRIDE)
@@ -290,27 +292,31 @@ requantize:
 	RET
 
 slow:
-	TBNZ $2, R(MODE), exact
-	TBZ $0, R(MODE), bounded
-	LDR_Q(HEAD, sdotHead_low, T0)
-	LDR_Q(HEAD, sdotHead_low+16, T1)
-	LDR_Q(HEAD, sdotHead_high, T2)
-	LDR_Q(HEAD, sdotHead_high+16, T3)
-	BOUND(T0, T1, T2, T3)
-
-bounded:
-	TBZ $1, R(MODE), requantize
 	LDR_Q(HEAD, sdotHead_multiplier, T0)
 	LDR_Q(HEAD, sdotHead_multiplier+16, T1)
-	ROUND(T0, T1, MAGIC)
+	TBNZ $const_sdotExact, R(MODE), exact
+	TBZ $const_sdotBound, R(MODE), bounded
+	LDR_Q(HEAD, sdotHead_low, T2)
+	LDR_Q(HEAD, sdotHead_high, T3)
+	BOUND(EACH0, T2, T3)
+	LDR_Q(HEAD, sdotHead_low+16, T2)
+	LDR_Q(HEAD, sdotHead_high+16, T3)
+	BOUND(EACH1, T2, T3)
+
+bounded:
+	TBZ $const_sdotRound0, R(MODE), rounded0
+	ROUND(EACH0, T0, MAGIC)
+
+rounded0:
+	TBZ $const_sdotRound1, R(MODE), requantize
+	ROUND(EACH1, T1, MAGIC)
 	B requantize
 
 exact:
-	LDR_Q(HEAD, sdotHead_multiplier, T0)
-	LDR_Q(HEAD, sdotHead_multiplier+16, T1)
 	MOVWU sdotPointwiseArgs_low(R(ARGS)), R(TMP0)
 	DUP_4S(TMP0, T2)
 	MOVWU sdotPointwiseArgs_high(R(ARGS)), R(TMP0)
 	DUP_4S(TMP0, T3)
-	EXACT(T0, T1, T2, T3, MAGIC)
+	EXACT(EACH0, T0, T2, T3, MAGIC)
+	EXACT(EACH1, T1, T2, T3, MAGIC)
 	B requantize
