@@ -2,7 +2,10 @@
 
 package kernels
 
-import "math"
+import (
+	"math"
+	"unsafe"
+)
 
 // sdot is the set for arm64 with dot products: Cortex-A55, A75, A76 and later.
 var sdot = Set{
@@ -92,39 +95,17 @@ func (l *Layer) sdotHead(o int, weights []int8, n int, round [2]int32) (h sdotHe
 	return h
 }
 
-// append adds the head to a stream of weights.
-func (h *sdotHead) append(s [][4]int8) [][4]int8 {
-	word := func(u uint32) {
-		s = append(s, [4]int8{int8(u), int8(u >> 8), int8(u >> 16), int8(u >> 24)})
-	}
-	for _, v := range h.bias {
-		word(uint32(v))
-	}
-	for _, floats := range [...]*[8]float32{&h.factor, &h.offset} {
-		for _, v := range floats {
-			word(math.Float32bits(v))
-		}
-	}
-	for _, v := range [4]int32{h.mode} {
-		word(uint32(v))
-	}
-	for _, v := range h.multiplier {
-		word(math.Float32bits(v))
-	}
-	for _, ints := range [...]*[8]int32{&h.low, &h.high} {
-		for _, v := range ints {
-			word(uint32(v))
-		}
-	}
-	return s
+// sdotHeadQuads is the size of an sdotHead.
+const sdotHeadQuads = int(unsafe.Sizeof(sdotHead{}) / 4)
+
+// quads is the head as it stands in a stream of weights.
+func (h *sdotHead) quads() [][4]int8 {
+	return (*[sdotHeadQuads][4]int8)(unsafe.Pointer(h))[:]
 }
 
 func sdotPackPointwise(l *Layer, weights []int8) { l.sdotPack(weights, l.In) }
 
 func sdotPackFirst(l *Layer, weights []int8) { l.sdotPack(weights, 27) }
-
-// sdotHeadQuads is the size of an sdotHead.
-const sdotHeadQuads = 52
 
 // sdotPack orders the weights of 8 channels, from out, n inputs, by quads of
 // inputs: quad, out, 4 inputs.
@@ -134,7 +115,7 @@ func (l *Layer) sdotPack(weights []int8, n int) {
 	for o := 0; o < l.Out; o += 8 {
 		block := weights[o*n : (o+8)*n]
 		h := l.sdotHead(o, block, n, [2]int32{1 << sdotRound0, 1 << sdotRound1})
-		s = h.append(s)
+		s = append(s, h.quads()...)
 		for k := 0; k < n; k += 4 {
 			for i := range 8 {
 				var quad [4]int8
@@ -159,7 +140,7 @@ func sdotPackDepthwise(l *Layer, weights []int8) {
 			}
 		}
 		h := l.sdotHead(o, block[:], 9, [2]int32{both, both})
-		s = h.append(s)
+		s = append(s, h.quads()...)
 		for x := range 3 {
 			for i := range 8 {
 				s = append(s, [4]int8{block[9*i+x], block[9*i+3+x], block[9*i+6+x]})

@@ -6,7 +6,12 @@
 #include "sdot_arm64.h"
 
 // Two rows of the 3x3 depthwise convolution with stride 1, 8 channels at a
-// time. A column of four source rows becomes lanes of 32 bits, one a channel,
+// time:
+//
+//	upper[x][c] = bias[c] + sum over i, j of row i, column x+j * w[i][j][c]
+//	lower[x][c] = bias[c] + sum over i, j of row i+1, column x+j * w[i][j][c]
+//
+// A column of four source rows becomes lanes of 32 bits, one a channel,
 // whose bytes are the rows. Of it the weights (w0 w1 w2 0) make a tap of the
 // upper output row, and (0 w0 w1 w2) of the lower. A pixel is requantized
 // while the next is computed.

@@ -5,10 +5,16 @@
 #include "instructions_arm64.h"
 #include "sdot_arm64.h"
 
-// A tile is 7 pixels by 8 channels. Pixels are read 16 bytes, a group of input
-// channels, at a time; of each group the weights come as 4 quads of 4 input
-// channels by 8 output channels. What the next tile starts with is loaded
-// while this one is computed and requantized.
+// The 1x1 convolution, by tiles of 7 pixels and 8 output channels:
+//
+//	sum[p][c] = bias[c] + sum over k of x[p][k] * w[c][k]
+//
+// Pixels are read 16 bytes, a group of input channels, at a time; the weights
+// of a group are 4 quads of 4 input channels by 8 output channels. A SDOT_LANE
+// adds a quad of one pixel to 4 channels. All pixels of some channels come
+// before the next channels, so that their weights stay in the cache. What the
+// next tile starts with, pixels, weights and biases, is loaded while this one
+// is computed and requantized.
 
 // Sums: pixel, half of the 8 channels.
 #define A00 0
@@ -271,6 +277,9 @@ quads4:
 	GROUP(NEXTW, 0)
 	CBNZ R(MODE), slow
 
+	// Four stages side by side: while a pixel is fused, the one before is packed,
+	// the one before that narrowed, and so on. A pixel's results go where the
+	// sums of two pixels before were; sums that are done with start anew.
 requantize:
 	OFFSET(T0, T1)
 	OFFSET(T2, T3)
