@@ -56,14 +56,20 @@
 	DOT16(p, low, high)      \
 	VPDPBUSD HIGH_W, X, high
 
+// The CPU's own prefetching stops at the end of a page.
+#define AHEAD 1024
+
 #define WEIGHTS16 \
-	VMOVDQU32 (WEIGHTS), W \
-	ADDQ      $64, WEIGHTS
+	PREFETCHT0 AHEAD(WEIGHTS) \
+	VMOVDQU32  (WEIGHTS), W   \
+	ADDQ       $64, WEIGHTS
 
 #define WEIGHTS32 \
-	VMOVDQU32 (WEIGHTS), W        \
-	VMOVDQU32 64(WEIGHTS), HIGH_W \
-	ADDQ      $128, WEIGHTS
+	PREFETCHT0 AHEAD(WEIGHTS)      \
+	PREFETCHT0 64+AHEAD(WEIGHTS)   \
+	VMOVDQU32  (WEIGHTS), W        \
+	VMOVDQU32  64(WEIGHTS), HIGH_W \
+	ADDQ       $128, WEIGHTS
 
 // Sums to activations, 16 channels of each pixel, FUSED or EXACT.
 #define STORE1(TO4, TO3, TO2, TO1, out, a, b) \
