@@ -96,9 +96,13 @@ func (l *Layer) neonPointwise(dst, src Pixels, n, in, from, to int) {
 			neonPointwise1x8(&t)
 		}
 	}
-	if groups > 0 {
-		t.groups = groups
-		t.stream = &l.Weights[l.starts[from/Group]]
+	// All tiles of a group come before the next group where weights are many,
+	// so that they come from the first cache but once.
+	t.groups = max(1, min(groups, neonCached/(Group*in)))
+	for g := 0; g < groups; g += t.groups {
+		t.groups = min(t.groups, groups-g)
+		t.stream = &l.Weights[l.starts[from/Group+g]]
+		out := out[g*dst.Stride:]
 		if t.at(out, x, 0, threes) {
 			neonPointwise3x16(&t)
 		}
@@ -110,6 +114,9 @@ func (l *Layer) neonPointwise(dst, src Pixels, n, in, from, to int) {
 		}
 	}
 }
+
+// neonCached is how many weights are used twice in a row.
+const neonCached = 12 << 10
 
 // at places the tiles, if there are any.
 func (t *neonTiles) at(out, x []int8, pixel, tiles int) bool {
