@@ -178,20 +178,21 @@
 
 // All pixels of a group of channels.
 #define ROW(TO4, START, FOUR, LAST, four, last, end) \
-	XORL AT, AT                          \
-	MOVQ avx512Rows_pixels(ARGS), PIXELS \
-	START                                \
-	SUBQ $4, PIXELS                      \
-	JLT  last                            \
-four:                                        \
-	FOUR(TO4)                            \
-	ADDQ $64, AT                         \
-	SUBQ $4, PIXELS                      \
-	JGE  four                            \
-last:                                        \
-	ADDQ $4, PIXELS                      \
-	JEQ  end                             \
-	LAST(TO4)                            \
+	XORL    AT, AT                          \
+	MOVQ    avx512Rows_pixels(ARGS), PIXELS \
+	START                                   \
+	SUBQ    $4, PIXELS                      \
+	JLT     last                            \
+	PCALIGN $64                             \
+four:                                           \
+	FOUR(TO4)                               \
+	ADDQ    $64, AT                         \
+	SUBQ    $4, PIXELS                      \
+	JGE     four                            \
+last:                                           \
+	ADDQ    $4, PIXELS                      \
+	JEQ     end                             \
+	LAST(TO4)                               \
 end:
 
 // A function's body: all groups.

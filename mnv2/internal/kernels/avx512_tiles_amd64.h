@@ -137,6 +137,7 @@ tile:                                                              \
 	EACH(START)                                                \
 group:                                                             \
 	TAKE                                                       \
+	PCALIGN $64                                                \
 four:                                                              \
 	LOAD                                                       \
 	EACH(DOT)                                                  \
