@@ -12,7 +12,7 @@ var sdot = Set{
 	Name: "sdot",
 	In:   4,
 	Out:  8,
-	Step: 3 * Group,
+	Step: 4 * Group,
 
 	First:     sdotFirst,
 	Pointwise: sdotPointwise,
