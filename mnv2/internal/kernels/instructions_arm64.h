@@ -97,9 +97,8 @@
 #define TRN1_2D(n, m, d) WORD $(0x4EC02800 | (m)<<16 | (n)<<5 | (d))
 #define REV64_4S(n, d) WORD $(0x4EA00800 | (n)<<5 | (d))
 
-// As many vectors, from t on, at R.
+// As many vectors at R, into t and those after it.
 #define LD1_2(n, t) WORD $(0x4C40A000 | (n)<<5 | (t))
 #define LD1_3(n, t) WORD $(0x4C406000 | (n)<<5 | (t))
 #define LD1_4(n, t) WORD $(0x4C402000 | (n)<<5 | (t))
 #define ST1_1(t, n) WORD $(0x4C007000 | (n)<<5 | (t))
-#define ST1_2(t, n) WORD $(0x4C00A000 | (n)<<5 | (t))

@@ -12,21 +12,20 @@
 //
 // A vector of sums is of 4 channels. Products of bytes are 16 bits wide, 8 in
 // a vector: of 4 channels by a pair of inputs each. The inputs, 16 at a time,
-// are 8 pairs; the weights are packed such that lane j of a vector multiplies
-// pair j of the inputs, and the lane of the next channel the next pair. So
-// rotating the inputs by a pair, r = 0 to 3 times, brings every pair to every
-// channel: r + lane in the lower half of the inputs, r + lane + 4 in the
-// upper.
+// are 8 pairs. SMULL takes the lower half of them: the channel in lane j (0 to
+// 3) meets pair j; SMLAL2 takes the upper half: it meets pair j + 4. With the
+// inputs rotated by a pair it meets j + 1 and j + 5, and after 4 rotations, of
+// which the first is none, all 8. The weights are packed in that order.
 //
-//	products  = x[lower]*w + x[upper]*w        of one rotation
-//	products += x[lower]*w + x[upper]*w        of the next
-//	sum[channel] += the pair of products in its place
+//	products  = lower(x)*w + upper(x)*w                       SMULL, SMLAL2
+//	products += lower(x rotated)*w + upper(x rotated)*w       SMLAL, SMLAL2
+//	sum[channel] += products[2*lane] + products[2*lane+1]     SADALP
 //
-// Four products overflow 16 bits where weights are large. What is packed as a
-// light step cannot, whatever the inputs are; in a heavy step, the products of
-// each rotation are added to the sums on their own. Eight last inputs are a
-// tail: 4 pairs, whose rotations 0 and 1, then 2 and 3 make up the lower and
-// upper halves. A stream of weights, which neonPacker writes, says for
+// Four products may overflow 16 bits where weights are large. In a step packed
+// as light they cannot, whatever the inputs are; in a heavy step the products
+// of each rotation are added to the sums on their own. Eight inputs that are
+// left over are a tail: 4 pairs, of which rotations 0 and 1, then 2 and 3, make
+// up the lower and upper halves. A stream of weights, see neonPack, says for
 // each 16 channels how many steps there are of each kind, and of which inputs.
 
 // General registers, by number.
@@ -63,8 +62,7 @@
 #define X0 18
 #define X1 19
 #define X2 20
-#define Y0 21
-#define Y1 22
+#define Y0 21 // and 22
 #define Y2 23
 #define WA 24
 #define WB 28
