@@ -65,12 +65,15 @@ func avx2Outputs(l *Layer, weights []int8, taps int, order func(i int) int) []in
 			c := o + order(i)
 			low, high := sumRange(l.Bias[c], weights[c*taps:][:taps])
 			sums[i] = int32(2*int64(l.Bias[c]) - low - high)
+			if !proven {
+				continue
+			}
 			f, found, _ := fuse(l.Multiplier[c], l.Zero, -128, 127, low, high)
 			offset := f.offset + 128
 			starts[i] = magicBits + f.start
 			factors[i] = int32(math.Float32bits(f.factor))
 			offsets[i] = int32(math.Float32bits(offset))
-			proven = proven && found && !f.bound && offset-128 == f.offset
+			proven = found && !f.bound && offset-128 == f.offset
 		}
 		for i := range Group {
 			c := o + order(i)

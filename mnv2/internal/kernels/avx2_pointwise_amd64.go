@@ -128,28 +128,24 @@ func (p *lanePacker) pack(weights []int8, in int) {
 
 // read takes the weights of eight channels from input on.
 func (n *lane) read(weights []int8, in, input int) {
-	*n = lane{input: input}
+	n.input = input
 	var plain, flipped int
 	for c := range n.weights {
 		w := [4]int8(weights[c*in+input:])
 		n.weights[c] = w
-		for i := 0; i < 4; i += 2 {
-			w0, w1 := int(w[i]), int(w[i+1])
-			sum, difference := max(w0+w1, -w0-w1), max(w0-w1, w1-w0)
-			// Two weights of one sign count both, of two the larger one.
-			larger := (sum + difference) / 2
-			smaller := max(sum, difference) - larger
-			opposite := (w0 ^ w1) >> 8 // all ones if so
-			plain = max(plain, larger+smaller&^opposite)
-			flipped = max(flipped, larger+smaller&opposite)
-			if w1 == -128 {
-				flipped = most + 1 // 128 is no weight
-			}
+		p0, n0 := signs(w[0])
+		p1, n1 := signs(w[1])
+		p2, n2 := signs(w[2])
+		p3, n3 := signs(w[3])
+		plain = max(plain, p0+p1, n0+n1, p2+p3, n2+n3)
+		flipped = max(flipped, p0+n1, n0+p1, p2+n3, n2+p3)
+		if w[1] == -128 || w[3] == -128 {
+			flipped = most + 1 // 128 is no weight
 		}
 	}
-	n.size = plain
-	if flipped < plain {
-		n.size, n.flip = flipped, true
+	n.size, n.flip = plain, flipped < plain
+	if n.flip {
+		n.size = flipped
 		for c := range n.weights {
 			w := &n.weights[c]
 			w[1], w[3] = -w[1], -w[3]
@@ -159,15 +155,16 @@ func (n *lane) read(weights []int8, in, input int) {
 		return
 	}
 	for c, w := range n.weights {
-		for i, w := range w {
-			at := i / 2 * 32
-			if w < 0 {
-				at += 16
-			}
-			n.sums[c] += uint64(max(int(w), -int(w))) << at
-		}
+		p0, n0 := signs(w[0])
+		p1, n1 := signs(w[1])
+		p2, n2 := signs(w[2])
+		p3, n3 := signs(w[3])
+		n.sums[c] = uint64(p0+p1) | uint64(n0+n1)<<16 | uint64(p2+p3)<<32 | uint64(n2+n3)<<48
 	}
 }
+
+// signs gives the positive part of a weight, and the negative one.
+func signs(w int8) (positive, negative int) { return max(int(w), 0), max(-int(w), 0) }
 
 // fits says whether sums of both lanes fit 16 bits when added.
 func (n *lane) fits(m *lane) bool {
