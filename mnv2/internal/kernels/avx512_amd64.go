@@ -242,8 +242,8 @@ type avx512Add struct {
 	bytes     int
 	shift     uint32
 	bias      int32
-	high_xy   [2]int16
-	low_xy    [2]int16
+	highXY    [2]int16
+	lowXY     [2]int16
 }
 
 //go:noescape
@@ -259,8 +259,8 @@ func avx512Addition(dst, x, y []int8, a *Add) {
 		bytes:        n,
 		shift:        uint32(a.Shift),
 		bias:         1<<(a.Shift-1) - a.X*(a.ZeroX+128) - a.Y*(a.ZeroY+128),
-		high_xy:      [2]int16{int16(a.X >> 8), int16(a.Y >> 8)},
-		low_xy:       [2]int16{int16(a.X & 255), int16(a.Y & 255)},
+		highXY:       [2]int16{int16(a.X >> 8), int16(a.Y >> 8)},
+		lowXY:        [2]int16{int16(a.X & 255), int16(a.Y & 255)},
 	})
 }
 

@@ -44,9 +44,10 @@
 	VPMINUB      TMP, a, a                    \
 	VPERMD       a, ORDER, a
 
-// FUSED: the float sum*multiplier + offset is 1.5*2^23 + q, whose low word is
-// q. The words of two pixels side by side, and then as bytes, saturated to
-// uint8, of four.
+// FUSED: the sum is, as a float, 1.5*2^23 + start + sum, and what fma makes of
+// it 1.5*2^23 + q, whose low word is q: see fuse. So no conversion is needed, and
+// the words of two pixels are put side by side, then as uint8, saturated, those
+// of four.
 #define FMA(a) VFMADD213PS OFFSET, MULTIPLIER, a
 
 #define FUSED4(a, b, c, d) \

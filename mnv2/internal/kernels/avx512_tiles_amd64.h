@@ -1,6 +1,10 @@
 // The loops of the pointwise and of the first convolution: the sums of a tile,
 // some pixels by 32 or 16 output channels, stay in registers while the inputs
-// pass by, four at a time. The including file says how it comes to the inputs:
+// pass by, four at a time. 14 pixels by 32 channels are 28 vectors of sums,
+// which with two of weights, one of inputs and ORDER are all there are. It takes
+// 28 dot products, at two a cycle, to 16 loads, at two a cycle as well.
+//
+// The including file says how it comes to the inputs:
 //
 //	PITCH: bytes from a pixel to the next
 //	TAKE:  COUNT is how many times four inputs lie side by side now, and LEFT,
@@ -104,6 +108,7 @@
 #define HIGH7(TO4, TO3, TO2, TO1) STORE7(TO4, TO3, TO2, TO1, HIGH_OUT, Z14, Z15, Z16, Z17, Z18, Z19, Z20)
 #define HIGH14(TO4, TO3, TO2, TO1) STORE14(TO4, TO3, TO2, TO1, HIGH_OUT, Z14, Z15, Z16, Z17, Z18, Z19, Z20, Z21, Z22, Z23, Z24, Z25, Z26, Z27)
 
+// Either of them, for the 16 channels whose outputs are at that place.
 #define STORE(HALF, at, exact, stored) \
 	VMOVUPS at+MULTIPLIERS(OUTPUTS), MULTIPLIER        \
 	VMOVUPS at+OFFSETS(OUTPUTS), OFFSET                \
@@ -163,22 +168,22 @@ done:                                                              \
 
 // A function's body, for tiles of n pixels.
 #define TILES(n, EACH, LOW, HIGH) \
-	MOVQ tiles+0(FP), ARGS                                                                                                                              \
-	CONSTANTS                                                                                                                                           \
-	MOVQ avx512Tiles_outputs(ARGS), OUTPUTS                                                                                                             \
-by32:                                                                                                                                                       \
-	SUBQ $2, avx512Tiles_groups(ARGS)                                                                                                                   \
-	JLT  by16                                                                                                                                           \
+	MOVQ tiles+0(FP), ARGS                  \
+	CONSTANTS                               \
+	MOVQ avx512Tiles_outputs(ARGS), OUTPUTS \
+by32:                                           \
+	SUBQ $2, avx512Tiles_groups(ARGS)       \
+	JLT  by16                               \
 	CHANNELS(n, EACH, LOW, HIGH, START32, WEIGHTS32, DOT32, END32, tile32, group32, four32, lowExact32, lowStored32, highExact32, highStored32, done32) \
-	ADDQ $384, OUTPUTS                                                                                                                                  \
-	MOVQ avx512Tiles_outStride(ARGS), LEFT                                                                                                              \
-	ADDQ LEFT, LEFT                                                                                                                                     \
-	ADDQ LEFT, avx512Tiles_out(ARGS)                                                                                                                    \
-	JMP  by32                                                                                                                                           \
-by16:                                                                                                                                                       \
-	CMPQ avx512Tiles_groups(ARGS), $-1                                                                                                                  \
-	JNE  end                                                                                                                                            \
+	ADDQ $384, OUTPUTS                      \
+	MOVQ avx512Tiles_outStride(ARGS), LEFT  \
+	ADDQ LEFT, LEFT                         \
+	ADDQ LEFT, avx512Tiles_out(ARGS)        \
+	JMP  by32                               \
+by16:                                           \
+	CMPQ avx512Tiles_groups(ARGS), $-1      \
+	JNE  end                                \
 	CHANNELS(n, EACH, LOW, HIGH, START16, WEIGHTS16, DOT16, END16, tile16, group16, four16, lowExact16, lowStored16, highExact16, highStored16, done16) \
-end:                                                                                                                                                        \
-	VZEROUPPER                                                                                                                                          \
+end:                                            \
+	VZEROUPPER                              \
 	RET
