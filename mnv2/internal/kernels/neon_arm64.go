@@ -8,7 +8,7 @@ var neon = Set{
 	Name: "neon",
 	In:   8,
 	Out:  8,
-	Step: 3 * Group,
+	Step: 4 * Group,
 
 	First:     neonFirst,
 	Pointwise: neonPointwise,
