@@ -62,10 +62,10 @@ func avx2Pack(l *Layer, weights []int8, in int, places laneCopy) {
 	l.outputs = avx2Outputs(l, weights, in, inOrder)
 	l.Weights = make([][4]int8, 0, l.Out*in/2)
 	l.lanes = make([]int32, 0, l.Out/8*(in/4+4))
-	l.groups = make([][2]int, 0, l.Out/Group)
 	p := lanePacker{Layer: l, places: places, lanes: make([]lane, in/4)}
 	for o := 0; o < l.Out; o += Group {
-		l.groups = append(l.groups, [2]int{len(l.lanes), len(l.Weights)})
+		l.laneStarts = append(l.laneStarts, int32(len(l.lanes)))
+		l.starts = append(l.starts, int32(len(l.Weights)))
 		for c := 0; c < Group; c += 8 {
 			p.starts = l.outputs[3*o+c:][:8]
 			p.pack(weights[(o+c)*in:], in)
@@ -237,19 +237,18 @@ func avx2First1(a *avx2Tile)
 func newAVX2Tile(dst Pixels, n int, l *Layer, from, to int, places laneCopy, s *Scratch) avx2Tile {
 	_ = dst.Data[(to-from-1)/Group*dst.Stride:][:n*Group]
 	_ = s.copies[:places.size]
-	group := l.groups[from/Group]
 	a := avx2Tile{
 		copy:    &s.copies[0],
 		flipped: places.flipped,
 		words:   places.words,
-		lanes:   &l.lanes[group[0]],
+		lanes:   &l.lanes[l.laneStarts[from/Group]],
 		outputs: &l.outputs[3*from],
 		stride:  dst.Stride,
 		groups:  (to - from) / Group,
 		low:     uint8(l.Min + 128), high: uint8(l.Max + 128),
 	}
-	if group[1] < len(l.Weights) { // else all that follow are zero
-		a.weights = &l.Weights[group[1]]
+	if start := int(l.starts[from/Group]); start < len(l.Weights) { // else all that follow are zero
+		a.weights = &l.Weights[start]
 	}
 	return a
 }

@@ -32,12 +32,12 @@ type Layer struct {
 	Multiplier []float32 // input scale * weight scale / output scale
 	Zero       int32
 	Min, Max   int32
-	chunk      int      // portable: see packPointwise
-	outputs    []int32  // avx2: see avx2Outputs
-	lanes      []int32  // avx2: see avx2Pack
-	groups     [][2]int // avx2: where each group of channels begins in lanes and Weights
-	starts     []int32  // neon: where each group of outputs begins in Weights
-	large      bool     // avx512vnni: some product may be 2^31 or more
+	chunk      int     // portable: see packPointwise
+	outputs    []int32 // avx2: see avx2Outputs
+	lanes      []int32 // avx2: see avx2Pack
+	laneStarts []int32 // avx2: where each group of outputs begins in lanes
+	starts     []int32 // avx2, neon: and in Weights
+	large      bool    // avx512vnni: some product may be 2^31 or more
 }
 
 // Multiplier is the factor from an accumulator to the output's steps: input
