@@ -128,8 +128,7 @@ func (m *Model) share(b *block) int {
 	if b.byChannel {
 		return b.out
 	}
-	units := (b.out + b.unit() - 1) / b.unit()
-	return min(b.out, (units+m.threads-1)/m.threads*b.unit())
+	return (b.out + m.threads - 1) / m.threads
 }
 
 // unit is how many rows are made best at a time, of which threads share the

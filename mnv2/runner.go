@@ -59,7 +59,7 @@ func (m *Model) NewRunner() *Runner {
 		pixels: m.pixels,
 	}
 	r.grow(1)
-	r.team = newTeam(m.threads, m.on, r.do)
+	r.team = newTeam(m.threads, 4*m.threads, m.on, r.do)
 	return r
 }
 

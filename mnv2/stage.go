@@ -33,12 +33,11 @@ func (r *Runner) run(s stage) {
 	switch s {
 	case blockRows:
 		// Neighbouring jobs expand the same rows again: as few jobs as threads.
-		// But the others may need some time to wake up.
-		jobs := m.threads
-		if b.stem {
-			jobs *= 4
+		unit := b.unit()
+		if b.out%(unit*m.threads) != 0 {
+			unit = 1 // a row alone costs less than a thread that waits for another's two
 		}
-		r.share(b.out, b.unit(), jobs)
+		r.share(b.out, unit, m.threads)
 	case convolve:
 		r.share(b.depthwise.Out, b.step, 4*m.threads)
 	case project:

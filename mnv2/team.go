@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // A team is the goroutines that share the work of a run. Its first member is
@@ -11,14 +12,19 @@ import (
 // dozens of stages of some microseconds, they wait for each other awake: to
 // sleep and be woken takes longer than most of the waits.
 //
-// A stage is a number of jobs, and whoever has nothing to do takes the next
-// one: a member that the system does not let run holds up nobody.
+// A stage is a number of jobs. Each member begins with its share of them, the
+// same part of every stage: what it wrote and the weights that it read are in
+// the caches of its core. Then it does those of the others that nobody has
+// begun: a member that the system does not let run holds up nobody.
 type team struct {
-	do func(member, job int)
+	size int
+	do   func(member, job int)
 
-	wake       []chan struct{} // the others', for the next run
-	jobs       atomic.Uint64   // of the stage; see jobs
-	unfinished atomic.Int32    // of the stage's jobs
+	running    atomic.Bool   // between start and rest
+	now        atomic.Uint64 // the stage
+	begun      []beginning   // of each job
+	unfinished atomic.Int32  // of the stage's jobs
+	wake       []chan struct{}
 	ended      sync.WaitGroup
 
 	// Where the members run, and where the caller ran before. nil: anywhere.
@@ -26,16 +32,27 @@ type team struct {
 	before affinity
 }
 
-// jobs is a stage's state in one word: in the upper half how many jobs it has,
-// in the lower the next one to be taken.
-type jobs uint64
+// beginning is the number of the last stage in which a job was begun. It has a
+// cache line of its own.
+type beginning struct {
+	stage atomic.Uint32
+	_     [60]byte
+}
 
-const resting jobs = 1 << 63 // there will be no more stages in this run
+// A teamStage is the number of a stage, in the upper half, and how many jobs it
+// has.
+type teamStage uint64
 
-func (j jobs) left() bool { return j&resting == 0 && uint32(j) < uint32(j>>32) }
+func (s teamStage) number() uint32 { return uint32(s >> 32) }
+func (s teamStage) jobs() int      { return int(uint32(s)) }
 
-func newTeam(size int, on *affinity, do func(member, job int)) *team {
-	t := &team{do: do, on: on}
+// linger is how long members stay awake after a run. The next one may come at
+// once, and to wake up takes as long.
+const linger = 50 * time.Microsecond
+
+// newTeam makes a team of so many members, for stages of up to most jobs.
+func newTeam(size, most int, on *affinity, do func(member, job int)) *team {
+	t := &team{size: size, do: do, on: on, begun: make([]beginning, most)}
 	for i := 1; i < size; i++ {
 		wake := make(chan struct{}, 1)
 		t.wake = append(t.wake, wake)
@@ -47,36 +64,49 @@ func newTeam(size int, on *affinity, do func(member, job int)) *team {
 				on.apply()
 			}
 			for range wake {
-				for t.help(i) {
-				}
+				t.help(i)
 			}
 		}()
 	}
 	return t
 }
 
-// help does jobs of the stage until there are none left, waits for the next
-// stage, and tells whether there is one.
-func (t *team) help(member int) bool {
-	t.take(member)
-	var now jobs
-	await(func() bool {
-		now = jobs(t.jobs.Load())
-		return now&resting != 0 || now.left()
-	})
-	return now&resting == 0
+// help does jobs of one stage after the other, until there has been none for a
+// while.
+func (t *team) help(member int) {
+	for {
+		stage := teamStage(t.now.Load())
+		t.take(member, stage)
+		var rested time.Time
+		for i := 1; teamStage(t.now.Load()) == stage; i++ {
+			if i%spins != 0 {
+				continue
+			}
+			runtime.Gosched()
+			if t.running.Load() {
+				continue
+			}
+			if rested.IsZero() {
+				rested = time.Now()
+			} else if time.Since(rested) > linger {
+				return
+			}
+		}
+	}
 }
 
-// take does jobs of the stage until there are none left.
-func (t *team) take(member int) {
-	for {
-		now := jobs(t.jobs.Load())
-		if !now.left() {
-			return
+// take does jobs of a stage until all have been begun.
+func (t *team) take(member int, stage teamStage) {
+	n := stage.jobs()
+	for i := range n {
+		job := member*n/t.size + i
+		if job >= n {
+			job -= n
 		}
-		if t.jobs.CompareAndSwap(uint64(now), uint64(now+1)) {
-			// The stage lasts until this job is done.
-			t.do(member, int(uint32(now)))
+		// Where it is a later stage by now, all jobs of this one have been begun.
+		begun := &t.begun[job].stage
+		if last := begun.Load(); int32(stage.number()-last) > 0 && begun.CompareAndSwap(last, stage.number()) {
+			t.do(member, job) // the stage lasts until this is done
 			t.unfinished.Add(-1)
 		}
 	}
@@ -84,11 +114,11 @@ func (t *team) take(member int) {
 
 // start wakes the others for a run.
 func (t *team) start() {
-	t.jobs.Store(0)
+	t.running.Store(true)
 	for _, wake := range t.wake {
 		select {
 		case wake <- struct{}{}:
-		default: // it has not noticed yet that the last run has ended
+		default: // it has not slept since the last time
 		}
 	}
 	if t.on != nil {
@@ -101,14 +131,19 @@ func (t *team) start() {
 // work has the team do n jobs.
 func (t *team) work(n int) {
 	t.unfinished.Store(int32(n))
-	t.jobs.Store(uint64(n) << 32)
-	t.take(0)
-	await(func() bool { return t.unfinished.Load() == 0 })
+	stage := teamStage(t.now.Load()>>32+1)<<32 | teamStage(n)
+	t.now.Store(uint64(stage))
+	t.take(0, stage)
+	for i := 1; t.unfinished.Load() != 0; i++ {
+		if i%spins == 0 {
+			runtime.Gosched()
+		}
+	}
 }
 
 // rest ends a run: the others go to sleep.
 func (t *team) rest() {
-	t.jobs.Store(uint64(resting))
+	t.running.Store(false)
 	if t.on != nil {
 		t.before.apply()
 		runtime.UnlockOSThread()
@@ -124,12 +159,6 @@ func (t *team) close() {
 	t.ended.Wait()
 }
 
-// await returns when done does. It gives the processor to whoever else wants
-// it every so often: there may be fewer of them than members.
-func await(done func() bool) {
-	for i := 1; !done(); i++ {
-		if i%128 == 0 {
-			runtime.Gosched()
-		}
-	}
-}
+// spins is how often a waiting member looks before it gives the processor to
+// whoever else wants it: there may be fewer processors than members.
+const spins = 1024

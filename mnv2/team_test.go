@@ -18,7 +18,7 @@ func TestTeam(t *testing.T) {
 			const jobs = 7
 			var done [jobs]atomic.Int32
 			var stage int32
-			team := newTeam(size, nil, func(member, job int) {
+			team := newTeam(size, jobs, nil, func(member, job int) {
 				if n := done[job].Add(1); n != stage+1 || member >= size {
 					t.Errorf("member %d does job %d for the %d. time in stage %d", member, job, n, stage)
 				}
@@ -54,7 +54,7 @@ func TestTeamAffinity(t *testing.T) {
 	var both sync.WaitGroup // each does one job
 	both.Add(2)
 	var seen [2]affinity
-	team := newTeam(2, onCPUs(cpus[:1]), func(member, _ int) {
+	team := newTeam(2, 2, onCPUs(cpus[:1]), func(member, _ int) {
 		seen[member] = current()
 		both.Done()
 		both.Wait()
@@ -75,7 +75,7 @@ func TestTeamAffinity(t *testing.T) {
 
 // TestTeamSleeps has the members wait for the next run asleep, not awake.
 func TestTeamSleeps(t *testing.T) {
-	team := newTeam(3, nil, func(int, int) {})
+	team := newTeam(3, 5, nil, func(int, int) {})
 	defer team.close()
 	team.start()
 	team.work(5)
