@@ -62,19 +62,17 @@ type worker struct {
 func (m *Model) layout(a allocator) *memory {
 	var mem memory
 	var outputs [2]int // the largest of the blocks' outputs
-	ringSize, zeroSize, image, tile, channels := 0, 0, 0, 0, 0
+	ring, image, tile, channels := 0, 0, 0, 0
 	for i := range m.blocks {
 		b := &m.blocks[i]
 		if i < m.late-1 {
 			outputs[i%2] = max(outputs[i%2], b.outputSize())
 		}
-		most := b.pass(m.share(b))
-		ringSize = max(ringSize, b.ringRows(most)*b.ringRow())
-		zeroSize = max(zeroSize, b.ringRow())
+		ring = max(ring, ringSize(b.ringRows(), b.ringWidth(), b.ringChannels()))
 		if b.byChannel {
-			image = max(image, b.out*b.out*b.depthwise.Out)
+			image = max(image, b.tileSize(b.out))
 		} else {
-			tile = max(tile, most*b.out*b.depthwise.Out)
+			tile = max(tile, b.tileSize(min(b.band, (b.out+m.threads-1)/m.threads)))
 		}
 		channels = max(channels, b.depthwise.Out, b.project.Out)
 	}
@@ -87,12 +85,11 @@ func (m *Model) layout(a allocator) *memory {
 		var w worker
 		w.image = newImageRing(a, m.imageWidth())
 		if m.blocks[0].expand != nil {
-			row := m.firstSize * kernels.Pad(m.first.Out)
-			w.stem = newRing(a, m.blocks[0].ringRows(2)*row, row)
+			w.stem.buf = a.take(ringSize(m.blocks[0].ringRows(), m.firstSize, kernels.Pad(m.first.Out)))
 		}
-		w.ring = newRing(a, ringSize, zeroSize)
+		w.ring.buf = a.take(ring)
 		w.tile = a.take(tile)
-		w.head = a.take(m.lastSize() * m.lastSize() * m.set.Step)
+		w.head = a.take(m.lastSize() * m.lastSize() * m.headStep)
 		w.scratch = kernels.NewScratch(channels, m.firstSize)
 		mem.workers = append(mem.workers, w)
 	}
@@ -122,43 +119,6 @@ func (m *Model) imageWidth() int {
 func (m *Model) lastSize() int {
 	return m.blocks[len(m.blocks)-1].out
 }
-
-// share is how many rows of a block a thread makes at most.
-func (m *Model) share(b *block) int {
-	if b.byChannel {
-		return b.out
-	}
-	return (b.out + m.threads - 1) / m.threads
-}
-
-// unit is how many rows are made best at a time, of which threads share the
-// rest.
-func (b *block) unit() int { return 3 - b.stride }
-
-// pass is how many of n output rows are made at a time.
-func (b *block) pass(n int) int {
-	if b.late {
-		return n
-	}
-	return min(n, b.unit())
-}
-
-// ringRows is how many expanded rows a pass needs.
-func (b *block) ringRows(pass int) int { return (pass-1)*b.stride + 3 }
-
-// ringChannels is how many channels the ring has at a time.
-func (b *block) ringChannels() int {
-	if b.late {
-		return min(b.step, kernels.Pad(b.depthwise.In))
-	}
-	return kernels.Pad(b.depthwise.In)
-}
-
-// ringWidth is how many pixels an expanded row has with its padding.
-func (b *block) ringWidth() int { return b.in + b.pad.Before + b.pad.After }
-
-// ringRow is the length of an expanded row.
-func (b *block) ringRow() int { return b.ringWidth() * b.ringChannels() }
 
 func (b *block) outputSize() int {
 	return b.out * b.out * kernels.Pad(b.project.Out)

@@ -2,22 +2,15 @@ package mnv2
 
 import "tarsier/mnv2/internal/kernels"
 
-// rows makes output rows from to to of a block, as one loop over passes: it
-// expands the input rows that the next output rows need into the ring,
-// convolves them depthwise, projects and adds. The expanded tensor, six times
-// the input, exists a few rows or a few channels at a time.
+// rows makes output rows from to to of a block, band by band.
 func (r *Runner) rows(b *block, w *worker, input, output kernels.Pixels, from, to int) {
-	pass := b.pass(to - from)
 	w.padded = nil
-	w.ring.reset(b.ringRows(pass), b.in, b.ringChannels(), b.pad, b.zero, max(0, from*b.stride-b.pad.Before))
-	if b.stem {
-		r.resetStem(w)
-	}
-	for y := from; y < to; y += pass {
-		n := min(pass, to-y)
-		tile := kernels.Pixels{Data: w.tile, Stride: n * b.out * kernels.Group}
-		r.convolve(b, w, input, tile, y, n, 0, b.depthwise.Out)
-		r.project(b, w, input, output, tile, y*b.out, (y+n)*b.out)
+	r.resetRing(b, w, from)
+	for y := from; y < to; y += b.band {
+		t := tile{w.tile, y}
+		n := min(b.band, to-y)
+		r.convolve(b, w, input, t, y, y+n, 0, b.depthwise.Out)
+		r.project(b, w, input, output, t, y, y+n)
 		if b.stem && b.add != nil { // so narrow a network that block 0 adds too
 			for j := range n {
 				r.add(b, output.At(0, (y+j)*b.out), w.stemRow(y+j), b.out)
@@ -27,66 +20,97 @@ func (r *Runner) rows(b *block, w *worker, input, output kernels.Pixels, from, t
 }
 
 // channels makes the channels from up to to of a late block's image after its
-// depthwise convolution, in the tile.
-func (r *Runner) channels(b *block, w *worker, input, tile kernels.Pixels, from, to int) {
+// depthwise convolution.
+func (r *Runner) channels(b *block, w *worker, input kernels.Pixels, image tile, from, to int) {
 	if w.padded != b { // else the padding is still there
 		w.padded = b
-		w.ring.reset(b.ringRows(b.out), b.in, b.ringChannels(), b.pad, b.zero, 0)
+		r.resetRing(b, w, 0)
 	}
 	w.ring.next = 0
-	r.convolve(b, w, input, tile, 0, b.out, from, to)
+	r.convolve(b, w, input, image, 0, b.out, from, to)
 }
 
-// convolve makes n rows of the depthwise convolution from row y on, of the
-// channels from up to to, in the tile: it expands some channels of the rows
-// that are not in the ring yet, and convolves them while they are in the
-// first cache. The ring of a late block has only those channels at a time.
-func (r *Runner) convolve(b *block, w *worker, input, tile kernels.Pixels, y, n, from, to int) {
-	first := y*b.stride - b.pad.Before
-	next := w.ring.next
-	end := min(first+(n-1)*b.stride+3, b.in)
+// convolve makes rows top to bottom of the depthwise convolution, of the
+// channels from up to to, some channels at a time, so that their weights and
+// their rows of the ring stay in the first cache.
+func (r *Runner) convolve(b *block, w *worker, input kernels.Pixels, t tile, top, bottom, from, to int) {
 	if b.stem {
-		r.stem(b, w, end)
+		r.stem(b, w, b.needsTo(bottom))
 	}
 	for c := from; c < to; c += b.step {
-		to := min(c+b.step, to)
-		at := c // in the ring
-		if b.late {
-			at = 0
-		}
-		if !b.stem {
-			for y := next; y < end; y++ {
-				r.m.set.Pointwise(w.ring.inner(y).At(at, 0), input.At(0, y*b.in), b.in,
-					b.expand, c, min(to, b.expand.Out), w.scratch)
-			}
-		}
-		for i := 0; i < n; {
-			dst := w.dst[:min(n-i, 3-b.stride)]
-			for j := range dst {
-				dst[j] = tile.At(c, (i+j)*b.out)
-			}
-			src := w.src[:2+len(dst)]
-			for j := range src {
-				src[j] = w.ring.row(first+i*b.stride+j).At(at, 0)
-			}
-			r.m.set.Depthwise(dst, src, b.out, b.depthwise, b.stride, c, to)
-			i += len(dst)
+		next := w.ring.next
+		for y := top; y < bottom; y += b.unit() {
+			end := min(y+b.unit(), bottom)
+			r.pass(b, w, input, t, y, end, c, min(c+b.step, to), next)
+			next = b.needsTo(end)
 		}
 	}
-	w.ring.next = max(next, end)
+	w.ring.next = b.needsTo(bottom)
 }
 
-// project makes pixels from up to to of a block's output of the tile, which
-// begins with pixel from, some at a time: as many as stay in the first cache
-// while all weights pass by.
-func (r *Runner) project(b *block, w *worker, input, output, tile kernels.Pixels, from, to int) {
-	n := chunk(to-from, b.project.In)
-	for p := from; p < to; p += n {
-		n := min(n, to-p)
-		dst := output.At(0, p)
-		r.m.set.Pointwise(dst, tile.At(0, p-from), n, b.project, 0, b.project.Out, w.scratch)
+// pass makes the next rows, top to bottom, of the depthwise convolution, of the
+// channels from up to to: it expands these of the rows from next on, which are
+// not in the ring yet, and convolves them. The expanded tensor, six times the
+// input, exists a few rows at a time.
+func (r *Runner) pass(b *block, w *worker, input kernels.Pixels, t tile, top, bottom, from, to, next int) {
+	set := r.m.set
+	first, at := top*b.stride-b.pad.Before, b.ringChannel(from)
+	dst := w.dst[:bottom-top]
+	src := w.src[:(len(dst)-1)*b.stride+3]
+	for i := range src {
+		src[i] = w.ring.row(first+i).At(at, 0)
+	}
+	if !b.stem {
+		for y := next; y < b.needsTo(bottom); y++ {
+			set.Pointwise(src[y-first].At(0, b.pad.Before), input.At(0, y*b.in), b.in,
+				b.expand, from, min(to, b.expand.Out), w.scratch)
+		}
+	}
+	for i := range dst {
+		dst[i] = b.row(t, top+i).At(from, 0)
+	}
+	set.Depthwise(dst, src, b.out, b.depthwise, b.stride, from, to)
+}
+
+// resetRing empties the ring for output rows from y on.
+func (r *Runner) resetRing(b *block, w *worker, y int) {
+	w.ring.reset(b.ringRows(), b.in, b.ringChannels(), b.pad, b.zero, b.needsFrom(y))
+	if b.stem {
+		r.resetStem(w)
+	}
+}
+
+// needsFrom is the first row of the input that output rows from y on need.
+func (b *block) needsFrom(y int) int { return max(0, y*b.stride-b.pad.Before) }
+
+// needsTo is the end of the rows of the input that output rows up to y need.
+func (b *block) needsTo(y int) int { return min((y-1)*b.stride-b.pad.Before+3, b.in) }
+
+// A tile is rows of a block after its depthwise convolution, from row top on.
+// As many of them as are projected at a time lie together, all channels.
+type tile struct {
+	data []int8
+	top  int
+}
+
+// row gives row y of a tile and those that lie with it below.
+func (b *block) row(t tile, y int) kernels.Pixels {
+	first, i := (y-t.top)/b.together, (y-t.top)%b.together
+	size := b.together * b.out
+	return kernels.Pixels{
+		Data:   t.data[first*size*b.depthwise.Out+i*b.out*kernels.Group:],
+		Stride: size * kernels.Group,
+	}
+}
+
+// project makes rows from to to of a block's output of the tile, some at a
+// time: as many as stay in the first cache while all weights pass by.
+func (r *Runner) project(b *block, w *worker, input, output kernels.Pixels, t tile, from, to int) {
+	for y := from; y < to; y += b.together {
+		dst, n := output.At(0, y*b.out), min(b.together, to-y)*b.out
+		r.m.set.Pointwise(dst, b.row(t, y), n, b.project, 0, b.project.Out, w.scratch)
 		if b.add != nil && !b.stem {
-			r.add(b, dst, input.At(0, p), n)
+			r.add(b, dst, input.At(0, y*b.out), n)
 		}
 	}
 }
@@ -97,17 +121,6 @@ func (r *Runner) add(b *block, sum, input kernels.Pixels, n int) {
 		sum := sum.At(c, 0).Data[:n*kernels.Group]
 		r.m.set.Add(sum, input.At(c, 0).Data[:n*kernels.Group], sum, b.add)
 	}
-}
-
-// chunkBytes is how much input a pointwise convolution should be given, of a
-// first cache of 32 KiB.
-const chunkBytes = 24 << 10
-
-// chunk divides a number of pixels into equal parts, as few as that allows,
-// and says how many pixels a part has.
-func chunk(pixels, channels int) int {
-	parts := (pixels*channels + chunkBytes - 1) / chunkBytes
-	return (pixels + parts - 1) / parts
 }
 
 // resetStem prepares the rings in front of block 0's.

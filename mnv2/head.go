@@ -9,8 +9,8 @@ func (r *Runner) lastAndMean(w *worker, input kernels.Pixels, from, to int) {
 	m := r.m
 	pixels := m.lastSize() * m.lastSize()
 	head := kernels.Pixels{Data: w.head, Stride: pixels * kernels.Group}
-	for c := from; c < to; c += m.set.Step {
-		n := min(m.set.Step, to-c)
+	for c := from; c < to; c += m.headStep {
+		n := min(m.headStep, to-c)
 		m.set.Pointwise(head, input, pixels, m.last, c, c+n, w.scratch)
 		for i := 0; i < n; i += kernels.Group {
 			m.set.Mean(r.group(r.embeddings, c+i), head.At(i, 0), pixels, m.mean)

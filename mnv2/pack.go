@@ -15,8 +15,7 @@ func (m *Model) pack(n *Network) {
 	for i := range n.Blocks {
 		b := m.packBlock(&n.Blocks[i], size, &quant)
 		b.stem = i == 0
-		b.late = !b.stem && b.in*b.ringWidth()*b.step <= ringBytes
-		b.byChannel = b.late && m.threads > 1 && b.out < leastRows*m.threads
+		b.plan(m.set, m.threads)
 		if b.late {
 			m.late = min(m.late, i)
 		}
@@ -24,6 +23,7 @@ func (m *Model) pack(n *Network) {
 		size = b.out
 	}
 	m.last = m.set.NewPointwise(describe(&n.Last, quant))
+	m.headStep = equally(m.last.Out, stepBytes/(m.last.In+size*size), m.set.Step)
 	m.mean = kernels.NewMean(kernels.Quantization(n.Last.Output), kernels.Quantization(n.Embedding), size*size)
 	m.embedding = n.Embedding
 	if n.Classifier != nil {
@@ -33,21 +33,13 @@ func (m *Model) pack(n *Network) {
 	}
 }
 
-// ringBytes is how large a ring may be that has all rows of some channels: half
-// of a first cache of 32 KiB.
-const ringBytes = 16 << 10
-
-// leastRows is how many rows a thread should make of a block. One row more
-// than two of those is then expanded by two threads.
-const leastRows = 6
-
 // stored is how the kernels store a zero point.
 func (m *Model) stored(zero int32) int8 { return int8(zero) ^ m.set.Flip }
 
 // packBlock makes of quant the quantization of the block's output.
 func (m *Model) packBlock(b *Block, size int, quant *Quantization) block {
 	in := *quant
-	p := block{in: size, stride: b.Depthwise.Stride, pad: b.Depthwise.Pad, step: m.set.Step}
+	p := block{in: size, stride: b.Depthwise.Stride, pad: b.Depthwise.Pad}
 	if b.Expand != nil {
 		p.expand = m.set.NewPointwise(describe(b.Expand, *quant))
 		*quant = b.Expand.Output

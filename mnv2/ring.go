@@ -5,44 +5,47 @@ import "tarsier/mnv2/internal/kernels"
 // A ring holds the last rows of an image that is made row by row, padded: as
 // many as the 3x3 convolution that reads it needs at a time. The image's rows
 // are 0 to height-1; those above and below read as padding.
+//
+// All rows of a group of channels lie together, and those of the groups that
+// are worked on at a time: were it row by row, these parts of rows could stand
+// in the same few sets of a cache.
 type ring struct {
-	buf  []int8 // of the largest ring that uses this memory
-	zero []int8 // a row of padding
+	buf []int8 // of the largest ring that uses this memory
 
-	rows   int // that fit
+	rows   int // that fit; behind them stands one of padding
 	length int // of a row in bytes, padding included
-	stride int // from a group of a row's channels to the next
 	height int
 	before int // pixels of padding in front of a row
 	next   int // the first row that was not made yet
 }
 
-func newRing(a allocator, size, row int) ring {
-	return ring{buf: a.take(size), zero: a.take(row)}
-}
+// ringSize is how much memory a ring takes.
+func ringSize(rows, width, channels int) int { return (rows + 1) * width * channels }
 
 // reset empties the ring, for an image of height x height pixels, whose first
 // row to be made is next.
 func (r *ring) reset(rows, height, channels int, pad Padding, zero int8, next int) {
 	width := pad.Before + height + pad.After
 	r.rows, r.height, r.before, r.next = rows, height, pad.Before, next
-	r.stride = width * kernels.Group
-	r.length = width * channels
-	fill(r.zero[:r.length], zero)
-	for i := 0; i < rows*r.length; i += r.stride {
-		row := r.buf[i : i+r.stride]
-		fill(row[:pad.Before*kernels.Group], zero)
-		fill(row[(width-pad.After)*kernels.Group:], zero)
+	r.length = width * kernels.Group
+	for buf := r.buf[:ringSize(rows, width, channels)]; len(buf) > 0; {
+		for range rows {
+			fill(buf[:pad.Before*kernels.Group], zero)
+			fill(buf[r.length-pad.After*kernels.Group:r.length], zero)
+			buf = buf[r.length:]
+		}
+		fill(buf[:r.length], zero)
+		buf = buf[r.length:]
 	}
 }
 
 // row gives row y with its padding.
 func (r *ring) row(y int) kernels.Pixels {
-	if y < 0 || y >= r.height {
-		return kernels.Pixels{Data: r.zero[:r.length], Stride: r.stride}
+	i := r.rows
+	if y >= 0 && y < r.height {
+		i = y % r.rows
 	}
-	i := y % r.rows
-	return kernels.Pixels{Data: r.buf[i*r.length : (i+1)*r.length], Stride: r.stride}
+	return kernels.Pixels{Data: r.buf[i*r.length:], Stride: (r.rows + 1) * r.length}
 }
 
 // inner gives row y, one of the image, from its first pixel on.
@@ -86,7 +89,12 @@ func (r *imageRing) add() []int8 {
 }
 
 func fill(s []int8, v int8) {
-	for i := range s {
-		s[i] = v
+	for n := 0; n < len(s); {
+		if n < kernels.Group {
+			s[n] = v
+			n++
+		} else {
+			n += copy(s[n:], s[:n])
+		}
 	}
 }

@@ -9,7 +9,7 @@ type stage int
 const (
 	blockRows   stage = iota // a block: threads share the rows
 	convolve                 // a block up to its depthwise convolution: the channels
-	project                  // the rest of it: the pixels
+	project                  // the rest of it: the rows
 	lastAndMean              // the last convolution and its mean: the channels
 	classifier               // for all pictures: the classes
 )
@@ -41,9 +41,9 @@ func (r *Runner) run(s stage) {
 	case convolve:
 		r.share(b.depthwise.Out, b.step, 4*m.threads)
 	case project:
-		r.share(b.out*b.out, 1, m.threads)
+		r.share(b.out, b.together, m.threads)
 	case lastAndMean:
-		r.share(m.last.Out, m.set.Step, 4*m.threads)
+		r.share(m.last.Out, m.headStep, 4*m.threads)
 	case classifier:
 		r.share(m.classifier.Out, m.set.Step, m.threads)
 	}
@@ -68,14 +68,14 @@ func (r *Runner) do(member, job int) {
 	m := r.m
 	w := &r.mem.workers[member]
 	b := &m.blocks[r.block]
-	tile := kernels.Pixels{Data: r.mem.tile, Stride: b.out * b.out * kernels.Group}
+	image := tile{r.mem.tile, 0}
 	switch r.stage {
 	case blockRows:
 		r.rows(b, w, r.input(), r.output(), from, to)
 	case convolve:
-		r.channels(b, w, r.input(), tile, from, to)
+		r.channels(b, w, r.input(), image, from, to)
 	case project:
-		r.project(b, w, r.input(), r.output(), tile.At(0, from), from, to)
+		r.project(b, w, r.input(), r.output(), image, from, to)
 	case lastAndMean:
 		r.lastAndMean(w, r.output(), from, to)
 	case classifier:

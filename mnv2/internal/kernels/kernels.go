@@ -49,7 +49,7 @@ type Set struct {
 	Flip int8 // a value q is stored as q ^ Flip: 0, or -128 where that suits the instructions
 	In   int  // the input channels of a layer are padded to a multiple of this
 	Out  int  // and the output channels to a multiple of this
-	Step int  // output channels that are made in one go, a multiple of Group and of Out
+	Step int  // so many output channels are worth a call, a multiple of Group and of Out
 
 	// First is the 3x3 stride-2 convolution on 3 channels. It makes n pixels
 	// from three rows of 3-byte pixels that include the padding. Each row has

@@ -8,7 +8,7 @@ var neon = Set{
 	Name: "neon",
 	In:   8,
 	Out:  8,
-	Step: 4 * Group,
+	Step: Group,
 
 	First:     neonFirst,
 	Pointwise: neonPointwise,
@@ -129,13 +129,7 @@ func (t *neonTiles) at(out, x []int8, pixel, tiles int) bool {
 
 // neonFirst is a pointwise convolution of the windows: 27 inputs, padded to 32.
 func neonFirst(dst Pixels, rows *[3][]int8, n int, l *Layer, s *Scratch) {
-	window := s.window[:2*Group*n]
-	var first [3]*int8
-	for i, row := range rows {
-		first[i] = &row[:6*n+FirstSlack][0]
-	}
-	sdotWindows(&window[0], &first, n)
-	l.neonPointwise(dst, Pixels{window, n * Group}, n, 2*Group, 0, l.Out)
+	l.neonPointwise(dst, sdotWindow(s, rows, 0, n), n, 2*Group, 0, l.Out)
 }
 
 // neonRows is what a depthwise kernel works on.

@@ -12,7 +12,7 @@ var sdot = Set{
 	Name: "sdot",
 	In:   4,
 	Out:  8,
-	Step: 4 * Group,
+	Step: Group,
 
 	First:     sdotFirst,
 	Pointwise: sdotPointwise,
@@ -204,14 +204,25 @@ func (l *Layer) sdotChannels(dst, src Pixels, n, in, from, to int) {
 //go:noescape
 func sdotWindows(dst *int8, rows *[3]*int8, n int)
 
+// sdotFirst makes some pixels at a time, so that their windows stay in the
+// first cache.
 func sdotFirst(dst Pixels, rows *[3][]int8, n int, l *Layer, s *Scratch) {
-	var r [3]*int8
-	for i, row := range rows {
-		r[i] = &row[:6*n+FirstSlack][0]
+	const most = 56
+	for p := 0; p < n; p += most {
+		window := sdotWindow(s, rows, p, min(n-p, most))
+		l.sdotChannels(dst.At(0, p), window, min(n-p, most), 27, 0, l.Out)
 	}
-	window := Pixels{s.window[:2*n*Group], n * Group}
-	sdotWindows(&window.Data[0], &r, n)
-	l.sdotChannels(dst, window, n, 27, 0, l.Out)
+}
+
+// sdotWindow makes the windows of n pixels from pixel p on.
+func sdotWindow(s *Scratch, rows *[3][]int8, p, n int) Pixels {
+	var from [3]*int8
+	for i, row := range rows {
+		from[i] = &row[6*p:][:6*n+FirstSlack][0]
+	}
+	window := Pixels{s.window[:2*Group*n], n * Group}
+	sdotWindows(&window.Data[0], &from, n)
+	return window
 }
 
 type sdotDepthwiseArgs struct {
