@@ -277,6 +277,15 @@ func TestRequantize(t *testing.T) {
 	}
 }
 
+// TestPeak has every set make multiply-adds, more of them in more rounds.
+func TestPeak(t *testing.T) {
+	for _, s := range sets {
+		if few, more := s.Peak(1000), s.Peak(2000); few <= 0 || more <= few {
+			t.Errorf("%s: %d multiply-adds in 1000 rounds, %d in 2000", s.Name, few, more)
+		}
+	}
+}
+
 func TestSelect(t *testing.T) {
 	if s, err := Select(""); err != nil || s != sets[0] {
 		t.Errorf("the fastest: %v, %v", s, err)

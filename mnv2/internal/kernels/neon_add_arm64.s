@@ -87,22 +87,3 @@ next:
 	ADD  $16, R(DST), R(DST)
 	CBNZ R(COUNT), next
 	RET
-
-// Rounds of 8 long multiplications, as many products each.
-//
-// func neonProducts(rounds int)
-TEXT ·neonProducts(SB), NOSPLIT, $0-8
-	MOVD rounds+0(FP), R(COUNT)
-
-round:
-	SMULL_8H(16, 17, 0)
-	SMULL_8H(16, 17, 1)
-	SMULL_8H(16, 17, 2)
-	SMULL_8H(16, 17, 3)
-	SMULL_8H(16, 17, 4)
-	SMULL_8H(16, 17, 5)
-	SMULL_8H(16, 17, 6)
-	SMULL_8H(16, 17, 7)
-	SUB  $1, R(COUNT), R(COUNT)
-	CBNZ R(COUNT), round
-	RET

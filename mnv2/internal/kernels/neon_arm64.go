@@ -204,11 +204,3 @@ func neonAdd(dst, x, y []int8, a *Add) {
 		portableAdd(dst[n:], x[n:], y[n:], a)
 	}
 }
-
-//go:noescape
-func neonProducts(rounds int)
-
-func neonPeak(rounds int) (multiplyAdds int) {
-	neonProducts(rounds)
-	return rounds * 8 * 8
-}

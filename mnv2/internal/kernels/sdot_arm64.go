@@ -19,6 +19,7 @@ var sdot = Set{
 	Depthwise: sdotDepthwiseRows,
 	Add:       sdotAdd,
 	Mean:      sdotMean,
+	Peak:      sdotPeak,
 
 	packFirst:     sdotPackFirst,
 	packPointwise: sdotPackPointwise,

@@ -1,0 +1,21 @@
+//go:build !purego
+
+package kernels
+
+// neonPeak makes 8 independent long multiplications a round, and sdotPeak 12 dot
+// products: more than are under way at a time.
+func neonPeak(rounds int) (multiplyAdds int) {
+	neonProducts(rounds)
+	return rounds * 8 * 8
+}
+
+func sdotPeak(rounds int) (multiplyAdds int) {
+	sdotDots(rounds)
+	return rounds * 12 * 16
+}
+
+//go:noescape
+func neonProducts(rounds int)
+
+//go:noescape
+func sdotDots(rounds int)
