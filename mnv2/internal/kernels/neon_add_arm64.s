@@ -3,10 +3,14 @@
 #include "textflag.h"
 #include "go_asm.h"
 #include "instructions_arm64.h"
+#include "neon_arm64.h"
 
 // The residual addition of 16 bytes at a time, four in a vector:
 //
 //	clamp((fx*x + fy*y + rest) >> shift + zero, low, high)
+//
+// where rest is what rounds, a half, less what the zero points add. What is
+// left after the shift fits 16 bits.
 
 #define SUMS 0 // 4 vectors
 #define X 4
@@ -14,7 +18,7 @@
 #define FX 16
 #define FY 17
 #define REST 18
-#define SHIFT 19
+#define SHIFT 19 // negative: SSHL shifts right
 #define ZERO 20
 #define LOW 21
 #define HIGH 22
@@ -22,7 +26,7 @@
 #define DST 1
 #define XIN 2
 #define YIN 3
-#define COUNT 4
+#define COUNT 4 // of 16 bytes
 #define T 5
 
 // Something for each of four vectors: they hide each other's latency.
@@ -32,8 +36,6 @@
 #define ADD_Y(i) MLA_4S(Y+i, FY, SUMS+i)
 #define SCALE(i) SSHL_4S(SUMS+i, SHIFT, SUMS+i)
 
-#define LOAD(field, DUP, v) MOVW field(R0), R(T); DUP(T, v)
-
 // func neonAdd16(s *neonSum)
 TEXT ·neonAdd16(SB), NOSPLIT, $0-8
 	MOVD s+0(FP), R0
@@ -41,20 +43,20 @@ TEXT ·neonAdd16(SB), NOSPLIT, $0-8
 	MOVD neonSum_x(R0), R(XIN)
 	MOVD neonSum_y(R0), R(YIN)
 	MOVD neonSum_n(R0), R(COUNT)
-	LOAD(neonSum_fx, DUP_4S, FX)
-	LOAD(neonSum_fy, DUP_4S, FY)
-	LOAD(neonSum_rest, DUP_4S, REST)
-	LOAD(neonSum_shift, DUP_4S, SHIFT)
-	LOAD(neonSum_zero, DUP_8H, ZERO)
-	LOAD(neonSum_low, DUP_16B, LOW)
-	LOAD(neonSum_high, DUP_16B, HIGH)
+	DUP_FIELD(neonSum_fx, DUP_4S, FX)
+	DUP_FIELD(neonSum_fy, DUP_4S, FY)
+	DUP_FIELD(neonSum_rest, DUP_4S, REST)
+	DUP_FIELD(neonSum_shift, DUP_4S, SHIFT)
+	DUP_FIELD(neonSum_zero, DUP_8H, ZERO)
+	DUP_FIELD(neonSum_low, DUP_16B, LOW)
+	DUP_FIELD(neonSum_high, DUP_16B, HIGH)
 
 next:
 	LDR_Q(XIN, 0, X)
 	LDR_Q(YIN, 0, Y)
 	EACH(START)
 
-	// 16 bytes become vectors 0 to 3.
+	// 16 bytes become four vectors, X to X+3, and Y to Y+3.
 	SSHLL2_8H(0, X, X+2)
 	SSHLL_8H(0, X, X)
 	SSHLL2_8H(0, Y, Y+2)

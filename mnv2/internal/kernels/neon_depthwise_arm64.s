@@ -9,14 +9,19 @@
 //
 //	sum[channel] = start[channel] + sum over taps of x[tap][channel] * w[tap][channel]
 //
-// Products of bytes are 16 bits wide, which hold two of them added up: those of
+// Products of bytes are 16 bits wide, which hold two of them added up (the packer
+// leaves layers where two weights of -128 would meet to portable Go): those of
 // the kernel's rows 0 and 1 in each column, those of columns 0 and 1 in row 2,
-// and the last. Rows of pixels are A to D; output row 0 is made of A, B and C,
-// output row 1 of B, C and D.
+// and the last. Rows of pixels are A to D, and have padding on both sides;
+// output row 0 is made of A, B and C, output row 1 of B, C and D.
+//
+// A group's stream is its neonHead, 9 vectors of weights, tap by tap, and zeros
+// that make it whole lines of 64 bytes.
 //
 // What takes long is done while the next pixel begins: its first products come
 // between the steps that narrow this one's results. The first pixel has none
-// before it, and stores what happens to be there where pixel 0 will follow.
+// before it, and stores what happens to be there where pixel 0 will follow. A
+// group that needs more than fma stores each pixel at once.
 
 // General registers, by number.
 #define DST0   1 // the group's first pixel, of each row
@@ -35,16 +40,16 @@
 #define OFFSET 14
 #define MOVE   15 // from a pixel's first column to the next pixel's
 #define STEP   16 // the same, but 0 where there is no next pixel
-#define ROWA   17 // the first columns of the pixel, once it has begun of the next
+#define ROWA   17 // the first columns of the pixel; of the next one after MEANWHILE
 #define ROWB   19
 #define ROWC   20
-#define ROWD   21 // the first column of the pixel
+#define ROWD   21 // the first column of the pixel, to its end
 #define OUT0   22 // the pixel before
 #define OUT1   23
-#define STEPS  24 // whether the group is to be requantized step by step
+#define STEPWISE_SUMS 24 // whether the group is to be requantized step by step
 #define SLOW   25 // that, or low or high is not that of a byte
-#define MOVEOUT 26
-#define T      26
+#define MOVEOUT 26 // from the pixel before to the next: 0 before the first
+#define T      26 // in between
 
 // Vectors: weights 0-8, by tap; the sums of two rows of output; products;
 // three columns of rows A, B and C. D takes A's place.
@@ -57,8 +62,8 @@
 #define XB 26
 #define XC 29
 
-// Requantization: the factors, and the results of both rows; those of the
-// pixel before, 16 bits wide, until S1 is needed.
+// Requantization: the factors, and the results of both rows, which hold the
+// offsets before; those of the pixel before, 16 bits wide, until S1 is needed.
 #define FACTORS 23
 #define R0_ 27
 #define R1_ 19
@@ -125,9 +130,9 @@
 	MOVD  R(SRCB), R(ROWB); \
 	MOVD  R(SRCC), R(ROWC); \
 	MOVD  neonRows_pixels(R0), R(COUNT); \
-	MOVWU neonHead_stepwise(R(STREAM)), R(STEPS); \
+	MOVWU neonHead_stepwise(R(STREAM)), R(STEPWISE_SUMS); \
 	MOVWU neonRows_requantized+requantized_clamped(R0), R(SLOW); \
-	ORR   R(STEPS), R(SLOW); \
+	ORR   R(STEPWISE_SUMS), R(SLOW); \
 	ADD   $neonHead_starts, R(STREAM), R(STARTS); \
 	ADD   $neonHead_factors, R(STREAM), R(FACTOR); \
 	ADD   $neonHead_offsets, R(STREAM), R(OFFSET); \
@@ -161,12 +166,10 @@
 	ADD R(SNEXT), R(SRCB); \
 	ADD R(SNEXT), R(SRCC)
 
-#define LOAD_ZERO(v) MOVW neonRows_requantized+requantized_zero(R0), R(T); DUP_8H(T, v)
+#define LOAD_ZERO(v) DUP_FIELD(neonRows_requantized+requantized_zero, DUP_8H, v)
 #define LOAD_RANGE \
-	MOVW neonRows_requantized+requantized_low(R0), R(T); \
-	DUP_16B(T, LOW); \
-	MOVW neonRows_requantized+requantized_high(R0), R(T); \
-	DUP_16B(T, HIGH)
+	DUP_FIELD(neonRows_requantized+requantized_low, DUP_16B, LOW); \
+	DUP_FIELD(neonRows_requantized+requantized_high, DUP_16B, HIGH)
 
 // Rows A and B, which are there; C is loaded.
 #define BEGIN \
@@ -274,7 +277,7 @@ next:
 slow:
 	BEGIN
 	TWO_ROWS(NOTHING)
-	CBNZ R(STEPS), stepwise
+	CBNZ R(STEPWISE_SUMS), stepwise
 	LD1_4(OFFSET, R1_)
 	ALL_FUSED(S0, R0_)
 	ALL_FUSED(S1, R1_)
@@ -344,7 +347,7 @@ next:
 slow:
 	BEGIN
 	ONE_ROW(NOTHING)
-	CBNZ R(STEPS), stepwise
+	CBNZ R(STEPWISE_SUMS), stepwise
 	ALL_FUSED(S0, R0_)
 	UZP1_8H(R0_, R0_+1, R0_)
 	UZP1_8H(R0_+2, R0_+3, R0_+2)

@@ -3,6 +3,9 @@
 #include "textflag.h"
 #include "instructions_arm64.h"
 
+// As many multiply-adds as the core can do: of registers whatever they hold,
+// into registers that do not wait for each other.
+
 #define COUNT 0
 #define X 16
 #define W 17

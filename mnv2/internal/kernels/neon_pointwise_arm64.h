@@ -1,4 +1,6 @@
-// The convolution by tiles of as many pixels as the macros named here are for.
+// The convolution by tiles of as many pixels, and channels, as the file that
+// includes this has defined PIXELS, EACH, PRODUCTS, SUMS, ROTATE, LOAD, STORE,
+// STEP, TAIL, the chains, and what is loaded AT_ONCE or LATER for.
 
 	MOVD t+0(FP), R0
 	MOVD neonTiles_dst(R0), R(DST)
@@ -8,7 +10,7 @@
 	MOVD neonTiles_groups(R0), R(GROUPS)
 
 group:
-	MOVWU neonHead__size(R(STREAM)), R(INPUT)
+	MOVWU neonHead__size(R(STREAM)), R(FIRSTIN)
 	MOVWU neonHead_weights(R(STREAM)), R(FIRST)
 	MOVWU neonHead_light(R(STREAM)), R(LIGHT)
 	MOVWU neonHead_heavy(R(STREAM)), R(HEAVY)
@@ -16,7 +18,7 @@ group:
 	MOVWU neonHead_stepwise(R(STREAM)), R(SLOW)
 	MOVWU neonTiles_requantized+requantized_clamped(R0), R(T)
 	MOVD  neonTiles_tiles(R0), R(TILES)
-	MUL   R(SNEXT), R(INPUT)
+	MUL   R(SNEXT), R(FIRSTIN)
 	ADD   R(STREAM), R(FIRST)
 	ORR   R(T), R(SLOW)
 	ADD   $64, R(FIRST), R(FIRSTB)
@@ -28,9 +30,9 @@ group:
 	LOAD
 
 tile:
-	// The first step also loads what the sums start with.
+	// The first step, of whatever kind, also loads what the sums start with.
 	CBZ  R(LIGHT), noneLight
-	STEP(LIGHT_CHAIN, BEGIN)
+	STEP(LIGHT_CHAIN, FIRST_OF_TILE)
 	SUBS $1, R(LIGHT), R(COUNT)
 	BEQ  heavy
 
@@ -59,8 +61,8 @@ tailStep:
 
 requantize:
 	CBNZ R(SLOW), slow
-	ADD  $64, R(START), R(T)
-	ADD  $128, R(START), R(T2)
+	ADD  $(neonHead_factors-neonHead_starts), R(START), R(T)
+	ADD  $(neonHead_offsets-neonHead_starts), R(START), R(T2)
 	NEXT_TILE
 	LD1_4(T, FACTORS)
 	EACH(OFFSETS)
@@ -85,32 +87,30 @@ store:
 
 noneLight:
 	CBZ  R(HEAVY), onlyTail
-	STEP(HEAVY_CHAIN, BEGIN)
+	STEP(HEAVY_CHAIN, FIRST_OF_TILE)
 	SUBS $1, R(HEAVY), R(COUNT)
 	BNE  heavyStep
 	B    tail
 
 onlyTail:
-	TAIL(HEAVY_CHAIN, BEGIN)
+	TAIL(HEAVY_CHAIN, FIRST_OF_TILE)
 	SUBS $1, R(TAILS), R(COUNT)
 	BNE  tailStep
 	B    requantize
 
 slow:
-	ADD   $64, R(START), R(T)
+	ADD   $(neonHead_factors-neonHead_starts), R(START), R(T)
 	LD1_4(T, FACTORS)
 	MOVWU neonHead_stepwise(R(STREAM)), R(COUNT)
 	CBNZ  R(COUNT), stepwise
-	ADD   $128, R(START), R(T2)
+	ADD   $(neonHead_offsets-neonHead_starts), R(START), R(T2)
 	EACH(OFFSETS)
 	EACH(FUSED_SUMS)
 	EACH(FUSED_PAIRS)
 
 narrow:
-	MOVW neonTiles_requantized+requantized_low(R0), R(T)
-	DUP_16B(T, LOW)
-	MOVW neonTiles_requantized+requantized_high(R0), R(T)
-	DUP_16B(T, HIGH)
+	DUP_FIELD(neonTiles_requantized+requantized_low, DUP_16B, LOW)
+	DUP_FIELD(neonTiles_requantized+requantized_high, DUP_16B, HIGH)
 	EACH(NARROW_LOWER)
 	EACH(NARROW_UPPER)
 	EACH(CLAMP)
@@ -119,8 +119,7 @@ narrow:
 	B    store
 
 stepwise:
-	MOVW neonTiles_requantized+requantized_zero(R0), R(T)
-	DUP_8H(T, ZERO)
+	DUP_FIELD(neonTiles_requantized+requantized_zero, DUP_8H, ZERO)
 	EACH(STEPWISE_SUMS)
 	EACH(STEPWISE_PAIRS)
 	B    narrow

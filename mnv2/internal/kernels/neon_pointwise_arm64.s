@@ -10,6 +10,8 @@
 //
 //	sum[pixel][channel] = start[channel] + sum over k of x[pixel][k] * w[channel][k]
 //
+// Pixels lie as [group of 16 channels][pixel][16].
+//
 // A vector of sums is of 4 channels. Products of bytes are 16 bits wide, 8 in
 // a vector: of 4 channels by a pair of inputs each. The inputs, 16 at a time,
 // are 8 pairs. SMULL takes the lower half of them: the channel in lane j (0 to
@@ -23,16 +25,26 @@
 //
 // Four products may overflow 16 bits where weights are large. In a step packed
 // as light they cannot, whatever the inputs are; in a heavy step the products
-// of each rotation are added to the sums on their own. Eight inputs that are
-// left over are a tail: 4 pairs, of which rotations 0 and 1, then 2 and 3, make
-// up the lower and upper halves. A stream of weights, see neonPack, says for
-// each 16 channels how many steps there are of each kind, and of which inputs.
+// of each rotation are added to the sums on their own, two at a time. Where two
+// weights of -128 would make even those overflow, the packer makes two steps of
+// the same inputs. Eight inputs that are left over are a tail: 4 pairs, of which
+// rotations 0 and 1, then 2 and 3, make up the lower and upper halves.
+//
+// A stream of weights has for each 16 channels a neonHead, which says how many
+// steps there are of each kind, at least one; 32 bits for each step, the group
+// of its inputs, and two more; at neonHead.weights 256 bytes for each step: two
+// rotations of 8 channels, the same of the other 8, and then the other two
+// rotations; half of it for a tail, and for the last 8 channels of a layer. In
+// a vector of weights as in one of sums are channels 0 2 4 6, 1 3 5 7, and so
+// on: see neonChannel. The step after the last loads what follows, up to
+// neonSlack words behind the stream, in vain. Of the last 8 channels the other 8
+// of the group are stored too, and mean nothing.
 
 // General registers, by number.
 #define DST    1 // the group's first pixel
 #define SRC    2
 #define STREAM 3
-#define INPUT  4 // from the tile's pixels to those of the first step
+#define FIRSTIN 4 // from the tile's pixels to those of the first step, in bytes
 #define SNEXT  5 // from a group of inputs to the next
 #define GROUPS 6 // still to do
 #define TILES  7 // of the group
@@ -41,24 +53,25 @@
 #define INDEX 10 // the step after this one is of input group G, the one after that at INDEX
 #define G     11
 #define NEXT  12 // where the next step's pixels are
-#define W     13 // the weights of this step
-#define W1    14 // what is loaded while it runs
+#define W     13 // the weights of this step, after ADVANCE of the next
+#define W1    14 // what is loaded while it runs: W1 and W2 of this step, W and W3 of the next
 #define W2    15
 #define W3    16
 #define END   16 // of the group's stream
 #define COUNT 17
 #define LIGHT 19 // how many steps of each kind
 #define HEAVY 20
-#define TAILS 21
+#define TAILS 21 // more than one where the packer has made more
 #define START 22 // the group's starts
-#define SLOW  23 // whether it is to be requantized step by step or to be clamped
-#define FIRST 24 // its weights
+#define SLOW  23 // whether they are to be requantized step by step, or clamped
+#define FIRST 24 // the group's first 64 bytes of weights
 #define T     25
 #define T2    15
-#define FIRSTB 26 // and those that come into WB
+#define FIRSTB 26 // and the next 64, which come into WB
 
-// Vectors: sums 0-11, 4 of each pixel; products 12-17; inputs and the same
-// rotated by one pair more; weights of 8 channels by 2 rotations, twice.
+// Vectors: sums 0-11, 4 of each pixel; products 12-17, and of two pixels also X2
+// and Y2; inputs and the same rotated by one pair more; weights of 8 channels by
+// 2 rotations, twice.
 #define X0 18
 #define X1 19
 #define X2 20
@@ -75,8 +88,8 @@
 
 #define NOTHING
 
-// Where the next step's pixels are, and the weights of the next three chains,
-// one of which is loaded while another is at work.
+// Where the next step's pixels are, and the weights of this step's second chain
+// and the next one's first, each of which is loaded while another is at work.
 #define ADVANCE \
 	MADD    R(SNEXT), R(IN), R(G), R(NEXT); \
 	MOVWU.P 4(R(INDEX)), R(G); \
@@ -93,7 +106,7 @@
 	ROTATE(2, Y0); \
 	CHAIN(NOTHING, LOAD, W, W3)
 
-// A step of 8 inputs: rotations 0 | 1, then 2 | 3.
+// A step of 8 inputs: rotations 0 and 1 in the halves of X, 2 and 3 in those of Y.
 #define TAIL_16(CHAIN, BEGIN) \
 	ADVANCE; \
 	SUB $128, R(W), R(W); \
@@ -126,9 +139,9 @@
 	MOVWU neonHead__size+4(R(STREAM)), R(G); \
 	MOVD  R(FIRST), R(W); \
 	ADD   $(neonHead__size+8), R(STREAM), R(INDEX); \
-	ADD   R(INPUT), R(IN), R(NEXT)
+	ADD   R(FIRSTIN), R(IN), R(NEXT)
 #define AT_ONCE LD1_4(W, WA); MORE_AT_ONCE
-#define BEGIN LATER; EACH(STARTS)
+#define FIRST_OF_TILE LATER; EACH(STARTS)
 
 // The last tile has no next one to prepare: it is prepared again. END is where
 // the group's stream ends.
@@ -165,8 +178,8 @@
 
 // Two rotations, X0 and Y0, for the 8 channels from c on. MORE adds the second
 // rotation's products to the first's, or makes new ones, BETWEEN having dealt
-// with those. AFTER comes when X0 is done with; the weights of the chain after
-// the next are loaded from p.
+// with those. AFTER comes when X0 is done with; the weights that this place will
+// need next are loaded from p.
 #define HALF(c, w, BEGIN, BETWEEN, MORE, AFTER, p) \
 	PRODUCTS(SMULL_8H, X0, w); \
 	BEGIN; \
@@ -232,6 +245,7 @@
 #define LOAD_2 LD1_2(NEXT, X0)
 #define LOAD_1 LDR_Q(NEXT, 0, X0)
 
+// A tile of 3 pixels needs WB in its second half only.
 #define MORE_AT_ONCE_3
 #define LATER_3 LD1_4(FIRSTB, WB)
 #define MORE_AT_ONCE_2 LD1_4(FIRSTB, WB)
@@ -267,7 +281,8 @@
 	SQADD_8H(12+4*p, ZERO, 12+4*p); \
 	SQADD_8H(14+4*p, ZERO, 14+4*p)
 
-// The bytes, in 12, 16 and 17: the inputs' registers are free again.
+// The bytes, in 12, 16 and 17: the inputs' registers have been loaded for the
+// next tile by the time they are stored.
 #define BYTES(p) (12+4*p-3*(p/2))
 #define NARROW_LOWER(p) SQXTN_8B(12+4*p, BYTES(p))
 #define NARROW_UPPER(p) SQXTN2_16B(14+4*p, BYTES(p))

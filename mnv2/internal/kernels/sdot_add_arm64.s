@@ -4,13 +4,19 @@
 #include "textflag.h"
 #include "instructions_arm64.h"
 
-// The residual addition, 16 bytes at a time. The factors of 21 bits, and the
-// constant rest, are numbers of signed digits, bytes, to the base of 256:
+// The residual addition, 16 bytes at a time:
+//
+//	clamp(((X*x + Y*y + rest) >> shift) + zero)
+//
+// where rest is what rounds, a half, less what the zero points add. The larger
+// factor has 21 bits. They and rest are numbers of signed digits, bytes, to the
+// base of 256:
 //
 //	X*x + Y*y + rest = ((x2 y2 0 0)*lane + rest2)<<16 + ((x1 y1 r1 0)*lane)<<8 + (x0 y0 r0 0)*lane
 //
 // where the bytes of a lane are (x y 1 1). What is left after the shift fits
-// 16 bits; the shift is 16, by taking the upper halves, and the remainder.
+// 16 bits; it is done by taking the upper halves, 16, and then by SSHL, which
+// shifts right where SHIFT, 16 minus the shift, is negative.
 
 #define A0 0
 #define A1 1
@@ -35,7 +41,7 @@
 #define DST 1
 #define X 2
 #define Y 3
-#define COUNT 4
+#define COUNT 4 // of 16 bytes
 #define TMP 5
 
 #define REST(a) LDR_Q(ARGS, sdotAddArgs_rest, a)

@@ -7,8 +7,12 @@
 
 // A row of the 3x3 depthwise convolution with stride 2, 8 channels at a time.
 // A pixel has an odd column of the source in the middle, and the even one
-// after it is the next pixel's first. Columns become lanes of 32 bits, one a
-// channel, of these bytes, r being the rows:
+// after it is the next pixel's first. Rows have 2*n+1 columns, padding included:
+//
+//	sum[x][c] = bias[c] + sum over i, j of row i, column 2*x+j * w[i][j][c]
+//
+// Columns become lanes of 32 bits, one a channel, of these bytes, r being the
+// rows:
 //
 //	even column: r0 r1 r2, and row 2 of the odd one, whose weight is 0
 //	odd column:  row 2 of the even one, whose weight is 0, and r2 r1 r0

@@ -14,7 +14,9 @@
 // A column of four source rows becomes lanes of 32 bits, one a channel,
 // whose bytes are the rows. Of it the weights (w0 w1 w2 0) make a tap of the
 // upper output row, and (0 w0 w1 w2) of the lower. A pixel is requantized
-// while the next is computed.
+// while the next is computed. Rows have n+2 columns, padding included. A row
+// alone is made twice, in the same place, of three source rows and the last
+// one again.
 
 // Weights: tap, half of the 8 channels, of the upper row (U) and the lower (L).
 #define U00 0
@@ -139,7 +141,10 @@
 	SUBS $1, R(COUNT), R(COUNT)
 
 // What comes before requantization by fma alone, where that is not exact: see
-// sdot_arm64.h. Results, to have the offset, and two more registers are free.
+// sdot_arm64.h. The registers of the results, TU and TL, are free to be used,
+// and to be loaded with the offset in the end; so are those of the column that
+// the next STEP makes, free0 and free1. Both bits of rounding are set together,
+// and all sums have bounds then.
 #define OFFSETS \
 	OFFSET(TU0, 0); \
 	OFFSET(TU1, 16); \

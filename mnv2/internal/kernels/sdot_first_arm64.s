@@ -1,13 +1,16 @@
 //go:build !purego
 
-#include "go_asm.h"
 #include "textflag.h"
 #include "instructions_arm64.h"
 
-// The windows of the first convolution. A pixel's is 9 bytes of each of three
+// The windows of the first convolution (im2col), which is then a pointwise one.
+// With 3 colors, 3x3 and stride 2, a pixel's window is 9 bytes of each of three
 // rows, 6 bytes after those of the pixel before. They become two groups of 16:
-// row 0 and 7 bytes of row 1, then the rest of it, row 2, and zeros.
+// row 0 and 7 bytes of row 1, then the rest of it, row 2, and zeros. The first
+// groups of all pixels follow one another, then the second. Of each row 7 bytes
+// more than the last window's are read, in vain.
 
+// A TBL takes two registers that follow one another: ROW0 and 1, or ROW1 and 2.
 #define ROW0 0
 #define ROW1 1
 #define ROW2 2
@@ -50,8 +53,8 @@ pixel:
 	ADD $6, R(SRC0)
 	ADD $6, R(SRC1)
 	ADD $6, R(SRC2)
-	TBL2_16B(ROW0, PICK0, G0)
-	TBL2_16B(ROW1, PICK1, G1)
+	TBL_16B_2(ROW0, PICK0, G0)
+	TBL_16B_2(ROW1, PICK1, G1)
 	STR_Q(G0, DST, 0)
 	STR_Q(G1, DST1, 0)
 	ADD $16, R(DST)

@@ -4,8 +4,11 @@
 #include "textflag.h"
 #include "instructions_arm64.h"
 
-// The mean over pixels of 16 channels at a time. Sums of up to 256 pixels fit
-// 16 bits.
+// The mean over pixels, of which there is one at least, of 16 channels at a time:
+//
+//	clamp(rint(float32(bias + sum over p of x[p]) * multiplier) + zero)
+//
+// Sums of up to 256 pixels fit 16 bits.
 
 #define A0 0 // sums of 32 bits
 #define A1 1

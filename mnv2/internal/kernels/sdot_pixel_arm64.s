@@ -6,7 +6,8 @@
 #include "sdot_arm64.h"
 
 // The 1x1 convolution of a single pixel, which is a matrix times a vector: two
-// pairs of sums for 8 channels, of even and odd quads of input channels.
+// pairs of sums for 8 channels, of even and odd quads of a group of 16 input
+// channels. Quads behind the last whole group are added to the first pair.
 
 #define A0 0
 #define A1 1
@@ -41,8 +42,8 @@
 #define BLOCKS 14
 #define GROUPS 15 // whole ones
 #define QUADS 16  // after them
-#define DOWN 17 // from the output of 8 channels to that of the next 8: 8, or
-#define DSTSTRIDE 19 // this minus 8
+#define DOWN 17 // from 8 channels of the output to the next 8: 8, the other half, or DSTSTRIDE-8
+#define DSTSTRIDE 19
 #define COUNT 20
 #define TMP 21
 

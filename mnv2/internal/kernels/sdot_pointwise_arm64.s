@@ -14,7 +14,9 @@
 // adds a quad of one pixel to 4 channels. All pixels of some channels come
 // before the next channels, so that their weights stay in the cache. What the
 // next tile starts with, pixels, weights and biases, is loaded while this one
-// is computed and requantized.
+// is computed and requantized; after the last tile, that is up to sdotSlack
+// bytes behind the weights, in vain. There must be 7 pixels: fewer are for
+// sdotPointwise1.
 
 // Sums: pixel, half of the 8 channels.
 #define A00 0
@@ -51,7 +53,7 @@
 #define W30 27
 #define W31 28
 
-// Requantization: between tiles quads 2 and 3 are free.
+// Requantization: between tiles registers from 25 on are free.
 #define T0 25
 #define T1 26
 #define T2 27
@@ -75,11 +77,11 @@
 #define NEXT 12   // head of the next tile's
 #define SIZE 13   // of a head with its weights
 #define BLOCKS 14 // of 8 channels that are left
-#define GROUPS 15 // but the last
+#define GROUPS 15 // of 16 input channels, before the last, which has 1 to 4 quads
 #define COUNT 16
 #define LAST 17   // the code for the last group
-#define DOWN 19   // from the output of 8 channels to that of the next 8: 8, or
-#define DSTSTRIDE 20 // this minus 8
+#define DOWN 19   // from 8 channels of the output to the next 8: 8, the other half, or DSTSTRIDE-8
+#define DSTSTRIDE 20
 #define MODE 21
 #define TMP0 22
 #define TMP1 23
@@ -102,8 +104,8 @@
 	PIXEL(i, w0, w1, X5, A50, A51); \
 	PIXEL(i, w0, w1, X6, A60, A61)
 
-// The last quad of a group, while the next group of pixels is loaded, and then
-// the weights of its quad 1.
+// The last quad of a group, or of all, while the next group of pixels is
+// loaded, and then the weights of its quad 1.
 #define LASTQUAD(i, w0, w1, from, at) \
 	PIXEL(i, w0, w1, X0, A00, A01); \
 	LDR_Q(X, 0, X0); \
@@ -167,7 +169,8 @@
 	f(A61, x, A61)
 
 // The next tile is the next 7 pixels, or the last 7, which may overlap these.
-// After those it is the first 7 of the next 8 channels.
+// After those it is the first 7 of the next 8 channels. What this tile's
+// requantization needs is loaded too.
 #define NEXTTILE \
 	ADD R(DST), R(POS), R(OUT); \
 	ADD $(7*16), R(POS), R(NEXTPOS); \
@@ -191,7 +194,7 @@
 
 // func sdotPointwise7(a *sdotPointwiseArgs)
 TEXT ·sdotPointwise7(SB), NOSPLIT, $0-8
-	PCALIGN $2048 // what every tile runs lies in one page
+	PCALIGN $2048 // all that every tile runs is 2 KiB, and in one page of memory
 	MOVD a+0(FP), R(ARGS)
 	MOVD sdotPointwiseArgs_src(R(ARGS)), R(SRC)
 	MOVD sdotPointwiseArgs_srcStride(R(ARGS)), R(STRIDE)
@@ -257,7 +260,7 @@ quads1:
 
 quads2:
 	NEXTTILE
-	QUAD(0, W00, W01, W, 64, W20, W21)
+	QUAD(0, W00, W01, W, 64, W20, W21) // which are loaded in vain
 	LASTQUAD(1, W10, W11, NEXTW, 32)
 	LDR_Q(NEXTW, 0, W00)
 	LDR_Q(NEXTW, 16, W01)
@@ -300,6 +303,7 @@ requantize:
 	CBNZ R(BLOCKS), tile
 	RET
 
+	// The results' low and high are of all channels, the sums' of each.
 slow:
 	LDR_Q(HEAD, sdotHead_multiplier, T0)
 	LDR_Q(HEAD, sdotHead_multiplier+16, T1)
