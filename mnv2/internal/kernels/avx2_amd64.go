@@ -50,6 +50,11 @@ func avx2Sets() (s []*Set) {
 	return append(s, &avx2)
 }
 
+// avx2LeastFused tells the offsets of groups that are proven, bits of floats,
+// from those that are not: the zero point, a byte. With multipliers of 1.5 or
+// more such an offset would be negative, and then the group counts as not proven.
+const avx2LeastFused = 1 << 16
+
 // avx2Outputs gives the parameters of each group of output channels: where its
 // sums start, then the factors, then the offsets; see exact.go. In a group that
 // is not proven the factors are the multipliers and the offsets the zero point.
@@ -73,7 +78,7 @@ func avx2Outputs(l *Layer, weights []int8, taps int, order func(i int) int) []in
 			starts[i] = magicBits + f.start
 			factors[i] = int32(math.Float32bits(f.factor))
 			offsets[i] = int32(math.Float32bits(offset))
-			proven = found && !f.bound && offset-128 == f.offset
+			proven = found && !f.bound && offset-128 == f.offset && offsets[i] >= avx2LeastFused
 		}
 		for i := range Group {
 			c := o + order(i)

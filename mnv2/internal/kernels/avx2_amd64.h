@@ -17,10 +17,6 @@
 	VCVTPS2DQ sum, sum                   \
 	VPADDD    zero, sum, sum
 
-// Offsets of fused channels are floats of about 1.5 * 2^23, those of exact
-// ones the zero point, an integer below this.
-#define LEAST_FUSED 0x10000
-
 // to = the low 16 bits of even and odd, in turns.
 #define JOIN(even, odd, to) \
 	VPSLLD   $16, odd, odd        \

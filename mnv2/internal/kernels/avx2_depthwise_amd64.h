@@ -64,7 +64,7 @@ group:
 pair:
 	FOR_EACH(NOTHING, START, 0)
 	WINDOW
-	CMPL 256(out), $LEAST_FUSED
+	CMPL 256(out), $const_avx2LeastFused
 	JLT  exact
 	FOR_EACH(PARAMETERS, REQUANTIZE, FUSED)
 

@@ -108,7 +108,7 @@ wideLane:
 requantize:
 	VMOVDQU 64(out)(second*1), Y13
 	VMOVDQU 128(out)(second*1), Y14
-	CMPL    128(out), $LEAST_FUSED
+	CMPL    128(out), $const_avx2LeastFused
 	JLT     exact
 	FOR_EACH(REQUANTIZE, FUSED)
 

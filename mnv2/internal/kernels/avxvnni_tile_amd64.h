@@ -49,7 +49,7 @@ group:
 	// requantize
 	VMOVDQU 64(out), Y14
 	VMOVDQU 96(out), Y15
-	CMPL    128(out), $LEAST_FUSED
+	CMPL    128(out), $const_avx2LeastFused
 	JLT     exact
 	FOR_EACH(REQUANTIZE, FUSED)
 

@@ -72,6 +72,9 @@ func fuse(m float32, zero, minimum, maximum int32, low, high int64) (f fused, fo
 	t.find(least, most)
 	f.low, f.high = t.sums[0]-1, t.sums[t.n-1]
 	clamped := minimum+zero > -128 || maximum+zero < 127
+	if clamped && (unclamped(f.low, m) != least || unclamped(f.high, m) != most) {
+		return f, false, false // numbers are left out, and so is the clamp's
+	}
 	f.bound = clamped || high-low >= 1<<23 || !short(low, high, m)
 	f.boundRounding = clamped || max(high, -low) >= 1<<22 || !short(low, high, m)
 	if f.bound {
@@ -87,8 +90,13 @@ func short(low, high int64, m float32) bool {
 
 // reached is the definition's number, without the zero point.
 func reached(sum int64, m float32, minimum, maximum int32) int64 {
+	return min(max(unclamped(sum, m), int64(minimum)), int64(maximum))
+}
+
+func unclamped(sum int64, m float32) int64 {
+	const most = 1 << 40 // far beyond any clamp
 	q := math.RoundToEven(float64(float32(sum) * m))
-	return int64(min(max(q, float64(minimum)), float64(maximum)))
+	return int64(min(max(q, -most), most))
 }
 
 // units gives m as mantissa * 2^-s, where products with sums fit an int64.

@@ -50,7 +50,7 @@ func TestPointwise(t *testing.T) {
 			}
 		}
 		from := rng.IntN((l.Out+s.Step-1)/s.Step) * s.Step
-		to := min(from+(1+rng.IntN(3))*s.Step, l.Out)
+		to := min(from+(1+rng.IntN(7))*s.Step, l.Out)
 		dst := m.pixels(rng, to-from, n)
 		before := dst.clone()
 		s.Pointwise(dst, src, n, l, from, to, NewScratch(c.In, n))
@@ -69,7 +69,7 @@ func TestPointwise(t *testing.T) {
 	forEachSet(t, "", func(t *testing.T, s *Set) {
 		rng := newRand(2)
 		for n := 1; n <= 40; n++ {
-			for range 4 {
+			for range 8 {
 				in, out := 1+rng.IntN(100), 1+rng.IntN(150)
 				test(t, s, rng, randomConv(rng, in, out, in), n)
 			}
@@ -114,7 +114,7 @@ func TestDepthwise(t *testing.T) {
 			}
 			l := s.NewDepthwise(c)
 			from := rng.IntN((l.Out+s.Step-1)/s.Step) * s.Step
-			to := min(from+(1+rng.IntN(3))*s.Step, l.Out)
+			to := min(from+(1+rng.IntN(7))*s.Step, l.Out)
 			m := newMemory(t)
 			var src, dst, before []Pixels
 			gap, gapOut := rng.IntN(9), rng.IntN(9)
@@ -342,6 +342,7 @@ func forEachSet[T runner[T]](t T, name string, f func(T, *Set)) {
 
 // randomConv has taps weights for each output, results that fill the range and
 // are clipped now and then, and sometimes a narrow clamp or sums that wrap.
+// Some have small weights, and multipliers from 0 to 5.
 func randomConv(rng *rand.Rand, in, out, taps int) *Conv {
 	c := &Conv{
 		In: in, Out: out,
@@ -362,6 +363,16 @@ func randomConv(rng *rand.Rand, in, out, taps int) *Conv {
 		}
 		// The root mean square of the sums is about 74 * 74 * sqrt(taps).
 		c.Scales[o] = (0.5 + rng.Float32()) * 90 / 5500 / float32(math.Sqrt(float64(taps)))
+	}
+	if rng.IntN(6) == 0 {
+		most := 8 * rng.Float32()
+		for i := range c.Weights {
+			c.Weights[i] = int8(rng.IntN(5) - 2)
+		}
+		for o := range out {
+			c.Bias[o] = int32(rng.IntN(201) - 100)
+			c.Scales[o] = most * rng.Float32()
+		}
 	}
 	return c
 }
