@@ -15,8 +15,9 @@ import (
 //
 // rounds once where the definition, rint(float32(sum) * multiplier) + zero,
 // rounds twice. Both grow with the sum. So they are equal everywhere if each
-// number up to the largest is reached by the same smallest sum in both, and
-// start and offset are found such that this is so.
+// number up to the largest is reached by the same smallest sum in both, and the
+// smallest and the largest sum give no number beyond those; and start and offset
+// are found such that this is so.
 
 // magic is 1.5 * 2^23, where float32 counts in ones, and magicBits are its bits.
 const (
@@ -72,15 +73,17 @@ func fuse(m float32, zero, minimum, maximum int32, low, high int64) (f fused, fo
 	t.find(least, most)
 	f.low, f.high = t.sums[0]-1, t.sums[t.n-1]
 	clamped := minimum+zero > -128 || maximum+zero < 127
-	if clamped && (unclamped(f.low, m) != least || unclamped(f.high, m) != most) {
-		return f, false, false // numbers are left out, and so is the clamp's
-	}
 	f.bound = clamped || high-low >= 1<<23 || !short(low, high, m)
 	f.boundRounding = clamped || max(high, -low) >= 1<<22 || !short(low, high, m)
+	// With multipliers beyond one, numbers are left out, perhaps the clamp's.
+	rounds = max(f.high, -f.low) < 1<<22 &&
+		(!clamped || unclamped(f.low, m) == least && unclamped(f.high, m) == most)
 	if f.bound {
 		low, high = f.low, f.high
 	}
-	return f, f.search(&t, int64(zero), low, high), max(f.high, -f.low) < 1<<22
+	t.lowest, t.low = low, f.bound || unclamped(low, m) >= int64(minimum)
+	t.highest, t.high = high, f.bound || unclamped(high, m) <= int64(maximum)
+	return f, f.search(&t, int64(zero), low, high), rounds
 }
 
 // short says whether results are well within 16 bits.
@@ -141,6 +144,11 @@ type thresholds struct {
 	first    int64      // the first number
 	sums     [256]int64 // by number
 	n        int
+
+	// The ends of the range of sums, and whether they give numbers that no clamp
+	// makes right: not below the first but one, and not beyond the last.
+	lowest, highest int64
+	low, high       bool
 }
 
 // find fills in the sums that reach each number after from, up to to.
@@ -207,7 +215,14 @@ func (t *thresholds) excess(m int64) (low, high int64) {
 		least, most = min(least, e), max(most, e)
 		half += one
 	}
-	return 1 - least, m - 1 - most
+	low, high = 1-least, m-1-most
+	if t.low {
+		low = max(low, 1-(t.lowest*m-(2*t.first-3)*(one/2)))
+	}
+	if t.high {
+		high = min(high, half-1-t.highest*m)
+	}
+	return low, high
 }
 
 func ceilDiv(a, b int64) int64 {
