@@ -4,7 +4,8 @@
 #include "go_asm.h"
 
 // A factor is its low eight bits and what is above them, H*256 + L, so that
-// both fit 16 bits. Eight sums at a time, of x and y in turns as 16 bits:
+// both fit 16 bits. Rest is what rounds, a half, less what the zero points add.
+// Eight sums at a time, of x and y, unsigned bytes, in turns as 16 bits:
 //
 //	sums = ((x*Hx + y*Hy) << 8 + x*Lx + y*Ly + rest) >> shift
 #define SUMS(UNPACK, xy, sums) \

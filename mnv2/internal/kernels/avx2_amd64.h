@@ -1,5 +1,9 @@
 // What the kernels of avx2 and avxvnni share: from sums to bytes. A vector
-// holds the sums of eight output channels as int32.
+// holds the sums of eight output channels as int32. Activations are stored with
+// 128 added, as unsigned bytes: so are zero point and clamp, and what that adds
+// to the sums is folded into the bias. A group of 16 channels is fused as a
+// whole or not at all, so that one offset tells. Kernels overwrite their
+// arguments.
 
 // sum = rint(sum * multiplier) + zero in one rounding, where fuse has proven
 // that this is the same: sum starts such that its bits are the float32 1.5 *

@@ -1,7 +1,8 @@
 // The 3x3 depthwise convolution, two neighbouring pixels by sixteen channels at
 // a time, for each group of channels. The halves of a vector are the pixels.
 // Y0 to Y3 are the sums of channels 0 to 3, 4 to 7, 8 to 11 and 12 to 15; where
-// two rows are made at once, Y4 to Y7 are those of the second.
+// two rows are made at once, Y4 to Y7 are those of the second. Parameters, four
+// channels at a time, and weights stand there twice, once for each pixel.
 //
 // Who includes this defines NAME, ADVANCE, from a pair of source pixels to the
 // next, WINDOW, which adds the products of a pair's windows to the sums, FIRST,
@@ -9,7 +10,7 @@
 // weights of a group, FOR_EACH(F, G, a), which is F(a, i), where i is 0 to 3, and
 // then G(a, i, sum) for the sums of that number, and FOR_ROWS(F), which is
 // F(sums, dst) for each row. FACTOR and OFFSET are registers that WINDOW keeps
-// nothing in.
+// nothing in from one pair to the next.
 
 #define args AX   // *avx2Rows
 #define out BX    // parameters of the group: start, factor, offset

@@ -11,8 +11,9 @@
 //	second row            x0*0  + x1*w0 + x2*w1 + x3*w2
 //
 // where x0 to x3 are rows of the source: each half of a line is a VPMADDWD of
-// 16-bit numbers. The weights lie in that order, for every four channels of
-// first the one and then the other row of output, 512 bytes for a column.
+// 16-bit numbers. The weights of a column, 512 bytes, are those of the first row
+// of output and then of the second; of these every four channels, x0 and x1
+// before x2 and x3. Stride 2 makes the first row alone.
 #define WEIGHTS (3*512)
 #define ADD(offset, x, sum) \
 	VPMADDWD (offset)(w), x, Y10 \

@@ -6,8 +6,8 @@
 
 // func avx2MeanGroup(dst, src *int8, n int, m *avx2Average)
 //
-// dst = clamp(rint(float32(bias + sum) * multiplier) + zero) of the sums over n
-// pixels, n > 0, of sixteen channels.
+// dst = rint(float32(bias + sum) * multiplier) + zero, saturated to an unsigned
+// byte, of the sums over n pixels, n > 0, of sixteen channels.
 TEXT ·avx2MeanGroup(SB), NOSPLIT, $0-32
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI

@@ -1,7 +1,7 @@
 // From a tile's outputs, 16 bits each, to bytes in memory.
 //
 // PACK works on the halves of vectors: of two pixels it leaves the first eight
-// channels of both, then the last eight. WRITE puts them in order, except that
+// words of both, then the last eight. WRITE puts them in order, except that
 // who includes this may have to do more, IN_ORDER(a), within sixteen bytes.
 #define PACK_TWO(a, b, p) VPACKUSWB b, a, a
 #define PACK_ONE(a, half, p) VPACKUSWB a, a, a

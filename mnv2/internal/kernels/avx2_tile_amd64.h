@@ -3,14 +3,20 @@
 // first eight channels, then the others; the sums of pixel p are in Yp and do
 // not leave the registers.
 //
-// Who includes this defines NAME, PIXELS, FOR_EACH(F, a), which is F(a, p, Yp)
-// for each pixel p, FOR_OUTPUTS(TWO, ONE), which is TWO(Yp, Yp+1, p) for pairs
+// VPMADDUBSW adds two products and saturates to 16 bits. What keeps it from that,
+// and why inputs are there three times, is said in avx2_pointwise_amd64.go: each
+// eight channels have a list of lanes to be taken two at a time, one of single
+// ones, and one of those that take 16-bit numbers. Lists and weights are read
+// on and on, for all groups of a tile.
+//
+// Who includes this defines NAME, PIXELS, PITCH, the bytes in x from a pixel to
+// the next, FOR_EACH(F, a), which is F(a, p, Yp) for each pixel p, FOR_OUTPUTS(TWO, ONE), which is TWO(Yp, Yp+1, p) for pairs
 // of pixels and ONE(Yp, Xp, p) for one that is left, and PREPARE, which copies
 // the tile's input to where x is.
 
 #define args AX    // *avx2Tile
 #define x R8       // the tile's input: as bytes, as flipped bytes, as 16 bits
-#define lanes CX   // places in x that are left to do
+#define lanes CX   // places in x that are left to do, in bytes; a negative one ends a list
 #define at R9      // one of them
 #define at2 R10    // and another
 #define w DX       // weights of the lanes left to do

@@ -1,7 +1,9 @@
 // What the kernels of avx512vnni share: sums become activations.
 //
-// A vector of sums is the 16 channels of one pixel, a dword each. They come
-// in two kinds, FUSED and EXACT, see avx512PackOutputs.
+// A vector of sums is the 16 channels of one pixel, a dword each. They become
+// bytes in two ways, FUSED and EXACT, a group of channels in one of them: see
+// avx512PackOutputs. Activations are stored with 128 added, as unsigned bytes.
+// Kernels overwrite their arguments.
 
 #define ARGS AX // a block of arguments that begins with an avx512Output
 #define FLAGS BX // its flags

@@ -63,7 +63,7 @@
 	VPUNPCKLWD b0, d, c   \
 	VPUNPCKHWD b0, d, d
 
-// Of three rows the last counts twice.
+// Of three rows the last stands in for the fourth, whose weight is zero.
 #define COLUMNS3(from, scale, a, b, c, d) \
 	LOAD(from(ROW0)(AT*scale), B0)      \
 	LOAD(from(ROW1)(AT*scale), B1)      \

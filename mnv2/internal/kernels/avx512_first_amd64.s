@@ -5,9 +5,11 @@
 #include "avx512_amd64.h"
 #include "avx512_tiles_amd64.h"
 
-// A pixel's inputs are nine bytes of each of three rows, read as 12: the last
-// three have weights of zero. The next pixel's are six bytes on. LEFT counts
-// rows, and avx512Tiles.rows says where row 3-LEFT is.
+// A pixel's inputs are, 3 columns of 3 colors, nine bytes of each of three rows,
+// read as 12: the last three have weights of zero. The next pixel's are two
+// columns, six bytes on. LEFT counts the rows still to come: avx512Tiles.rows
+// has from row 0 the offsets of row 2 and row 1, in that order. After the last
+// row what NEXT reads is not used.
 #define PITCH 6
 #define TAKE \
 	MOVQ $3, COUNT \

@@ -2,7 +2,12 @@
 // some pixels by 32 or 16 output channels, stay in registers while the inputs
 // pass by, four at a time. 14 pixels by 32 channels are 28 vectors of sums,
 // which with two of weights, one of inputs and ORDER are all there are. It takes
-// 28 dot products, at two a cycle, to 16 loads, at two a cycle as well.
+// 28 dot products, at two a cycle on Intel's servers, to 16 loads. Inputs are in
+// a register because the signed operand of VPDPBUSD, the weights, is the one that
+// could be in memory.
+//
+// Weights are, for every 32 output channels and for the last 16 alone, a dword a
+// channel for each four inputs.
 //
 // The including file says how it comes to the inputs:
 //

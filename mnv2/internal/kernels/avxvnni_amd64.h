@@ -2,8 +2,9 @@
 //
 //	sum += x0*w0 + x1*w1 + x2*w2 + x3*w3
 //
-// for unsigned bytes of x and signed bytes of w. The arguments are the numbers
-// of vector registers.
+// for unsigned bytes of x and signed bytes of w: VEX.256.66.0F38.W0 50 /r, with
+// sum in reg, x in vvvv and w in rm. The arguments are the numbers of vector
+// registers.
 #define VEX_0F38_66(reg, vvvv, rm) \
 	BYTE $0xC4                                          \
 	BYTE $(0xE2 ^ (((reg) & 8) << 4) ^ (((rm) & 8) << 2)) \

@@ -33,7 +33,7 @@ type Layer struct {
 	Zero       int32
 	Min, Max   int32
 	chunk      int     // portable: see packPointwise
-	outputs    []int32 // avx2: see avx2Outputs
+	outputs    []int32 // amd64: starts, factors and offsets, see avx2Outputs and avx512PackOutputs
 	lanes      []int32 // avx2: see avx2Pack
 	laneStarts []int32 // avx2: where each group of outputs begins in lanes
 	starts     []int32 // avx2, neon: and in Weights
