@@ -2,8 +2,8 @@
 
 package kernels
 
-// neonPeak makes 8 independent long multiplications a round, and sdotPeak 12 dot
-// products: more than are under way at a time.
+// neonPeak makes 8 independent long multiplications a round, and sdotPeak as many
+// dot products: no fewer than are under way at a time.
 func neonPeak(rounds int) (multiplyAdds int) {
 	neonProducts(rounds)
 	return rounds * 8 * 8
@@ -11,7 +11,7 @@ func neonPeak(rounds int) (multiplyAdds int) {
 
 func sdotPeak(rounds int) (multiplyAdds int) {
 	sdotDots(rounds)
-	return rounds * 12 * 16
+	return rounds * 8 * 16
 }
 
 //go:noescape

@@ -10,40 +10,21 @@
 #define X 16
 #define W 17
 
+#define MULTIPLY(d) SMULL_8H(X, W, d)
+#define DOT(d) SDOT(X, W, d)
+
+#define ROUNDS(DO) \
+	MOVD rounds+0(FP), R(COUNT); \
+round: \
+	DO(0); DO(1); DO(2); DO(3); DO(4); DO(5); DO(6); DO(7); \
+	SUB  $1, R(COUNT), R(COUNT); \
+	CBNZ R(COUNT), round; \
+	RET
+
 // func neonProducts(rounds int)
 TEXT ·neonProducts(SB), NOSPLIT, $0-8
-	MOVD rounds+0(FP), R(COUNT)
-
-round:
-	SMULL_8H(X, W, 0)
-	SMULL_8H(X, W, 1)
-	SMULL_8H(X, W, 2)
-	SMULL_8H(X, W, 3)
-	SMULL_8H(X, W, 4)
-	SMULL_8H(X, W, 5)
-	SMULL_8H(X, W, 6)
-	SMULL_8H(X, W, 7)
-	SUB  $1, R(COUNT), R(COUNT)
-	CBNZ R(COUNT), round
-	RET
+	ROUNDS(MULTIPLY)
 
 // func sdotDots(rounds int)
 TEXT ·sdotDots(SB), NOSPLIT, $0-8
-	MOVD rounds+0(FP), R(COUNT)
-
-round:
-	SDOT(X, W, 0)
-	SDOT(X, W, 1)
-	SDOT(X, W, 2)
-	SDOT(X, W, 3)
-	SDOT(X, W, 4)
-	SDOT(X, W, 5)
-	SDOT(X, W, 6)
-	SDOT(X, W, 7)
-	SDOT(X, W, 8)
-	SDOT(X, W, 9)
-	SDOT(X, W, 10)
-	SDOT(X, W, 11)
-	SUB  $1, R(COUNT), R(COUNT)
-	CBNZ R(COUNT), round
-	RET
+	ROUNDS(DOT)

@@ -208,7 +208,7 @@ func sdotWindows(dst *int8, rows *[3]*int8, n int)
 // sdotFirst makes some pixels at a time, so that their windows stay in the
 // first cache.
 func sdotFirst(dst Pixels, rows *[3][]int8, n int, l *Layer, s *Scratch) {
-	const most = 56
+	const most = 8 * 7 // whole tiles
 	for p := 0; p < n; p += most {
 		window := sdotWindow(s, rows, p, min(n-p, most))
 		l.sdotChannels(dst.At(0, p), window, min(n-p, most), 27, 0, l.Out)
