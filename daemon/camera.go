@@ -49,6 +49,7 @@ type camera struct {
 	log       *slog.Logger
 	engine    *engine
 	publisher *publish.Publisher
+	clock     pipeline.Clock
 	stats     *stats
 
 	capture *capture.Camera
@@ -65,9 +66,9 @@ type camera struct {
 }
 
 // startCamera opens a camera and returns at once.
-func startCamera(p *cameraPlan, e *engine, pub *publish.Publisher, st *stats, child capture.Options, log *slog.Logger) *camera {
+func startCamera(p *cameraPlan, e *engine, pub *publish.Publisher, clock pipeline.Clock, st *stats, child capture.Options, log *slog.Logger) *camera {
 	ctx, cancel := context.WithCancel(context.Background())
-	c := &camera{log: log.With("camera", p.name), engine: e, publisher: pub, stats: st, cancel: cancel}
+	c := &camera{log: log.With("camera", p.name), engine: e, publisher: pub, clock: clock, stats: st, cancel: cancel}
 	c.adopt(p)
 	child.Name, child.Source, child.Loop = p.name, p.source.source, p.source.loop
 	child.Fit, child.Regions, child.Size = p.source.fit, p.source.regions, p.source.size
@@ -114,7 +115,7 @@ func (c *camera) apply(p *cameraPlan) {
 	c.plan = p
 	c.clearSnapshots()
 	for i, r := range c.regions {
-		c.publish(i, r.Reconfigure(now, p.thresholds[i]), now)
+		c.publish(i, r.Reconfigure(c.clock.At(now), p.thresholds[i]), now)
 		c.publishState(i)
 	}
 	close(c.reload)
@@ -236,8 +237,9 @@ func (c *camera) update(plan *cameraPlan, f *capture.Frame, scores [][]float32) 
 	if plan != c.plan || !c.online {
 		return nil, false
 	}
+	taken := c.clock.At(f.Taken)
 	for i, r := range c.regions {
-		changes := r.Update(f.Taken, scores[i])
+		changes := r.Update(taken, scores[i])
 		c.publish(i, changes, f.Taken)
 		if len(changes) > 0 {
 			changed = append(changed, i)
@@ -267,7 +269,7 @@ func (c *camera) status(online bool, err error) {
 func (c *camera) end(reason string) {
 	now := time.Now()
 	for i, r := range c.regions {
-		c.publish(i, r.End(now, reason), now)
+		c.publish(i, r.End(c.clock.At(now), reason), now)
 		c.publishState(i)
 	}
 }
@@ -278,13 +280,16 @@ func (c *camera) publish(region int, changes []pipeline.Change, taken time.Time)
 		return
 	}
 	p := c.plan
-	clock := clockState()
-	for _, ch := range changes {
-		e := c.publisher.Event(pipeline.Event{
-			Time: pipeline.Time{Time: ch.Time}, Clock: clock, Camera: p.name, Region: p.regions[region],
+	clock := c.clock.State()
+	events := make([]pipeline.Event, len(changes))
+	for i, ch := range changes {
+		events[i] = pipeline.Event{
+			Time: pipeline.Time{Time: ch.At.Time}, Uptime: ch.At.Uptime, Clock: clock, Camera: p.name, Region: p.regions[region],
 			Type: ch.Type, Reason: ch.Reason, Label: ch.Label, Index: ch.Index, Score: ch.Score, Top: ch.Top,
 			Model: p.model.info(), LatencyMS: milliseconds(time.Since(taken)),
-		})
+		}
+	}
+	for _, e := range c.publisher.Events(events...) {
 		attrs := []any{"region", e.Region, "label", e.Label, "score", e.Score, "seq", e.Seq}
 		if e.Reason != "" {
 			attrs = append(attrs, "reason", e.Reason)

@@ -27,6 +27,7 @@ const statsInterval = 10 * time.Second
 type daemon struct {
 	log     *slog.Logger
 	child   capture.Options // how capture programs are started
+	clock   pipeline.Clock
 	started time.Time
 
 	engine    *engine
@@ -55,7 +56,7 @@ type daemon struct {
 // from path.
 func newDaemon(path string, cfg *config.Config, child capture.Options, log *slog.Logger) (*daemon, error) {
 	d := &daemon{
-		log: log, child: child, started: time.Now(),
+		log: log, child: child, clock: pipeline.SystemClock(clockSynced), started: time.Now(),
 		path: path, reload: make(chan struct{}, 1), pauses: make(chan struct{}, 1), turned: make(chan struct{}), wishes: map[string]bool{},
 		cameras: map[string]*camera{}, paused: map[string]bool{}, stats: map[string]*stats{},
 	}
@@ -64,8 +65,10 @@ func newDaemon(path string, cfg *config.Config, child capture.Options, log *slog
 		return nil, err
 	}
 	d.cfg, d.model, d.plans = cfg, m, plans
+	if d.publisher, err = publish.New(d.publishOptions(cfg)); err != nil {
+		return nil, err
+	}
 	d.engine = newEngine(m)
-	d.publisher = publish.New(d.publishOptions(cfg))
 	return d, nil
 }
 
@@ -307,6 +310,9 @@ func (d *daemon) apply() {
 	if cfg.Log.Format != old.Log.Format {
 		d.log.Warn("log.format takes effect when the daemon is started again")
 	}
+	if cfg.MQTT.Queue.Dir != old.MQTT.Queue.Dir {
+		d.log.Warn("mqtt.queue.dir takes effect when the daemon is started again")
+	}
 	d.log.Info("the new config is in effect", "model", m.file.network.Name, "width_mult", m.file.facts.WidthMult, "cameras", len(plans))
 }
 
@@ -329,7 +335,7 @@ func (d *daemon) startCameras() {
 		if d.cameras[p.name] != nil {
 			continue
 		}
-		d.cameras[p.name] = startCamera(p, d.engine, d.publisher, d.stats[p.name], d.child, d.log)
+		d.cameras[p.name] = startCamera(p, d.engine, d.publisher, d.clock, d.stats[p.name], d.child, d.log)
 	}
 }
 
@@ -413,7 +419,7 @@ func payload(v any) []byte {
 
 func (d *daemon) publishOptions(cfg *config.Config) publish.Options {
 	o := d.publishOptionsComparable(cfg)
-	o.Log = d.log
+	o.Log, o.Clock = d.log, d.clock
 	o.Pause = func(camera string, paused bool) {
 		d.wishesMu.Lock()
 		d.wishes[camera] = paused // the last wish counts
@@ -430,7 +436,7 @@ func (d *daemon) publishOptionsComparable(cfg *config.Config) publish.Options {
 		TLS: publish.TLS{
 			CAFile: m.TLS.CAFile, CertFile: m.TLS.CertFile, KeyFile: m.TLS.KeyFile, InsecureSkipVerify: m.TLS.InsecureSkipVerify,
 		},
-		BaseTopic: m.BaseTopic, QoS: byte(m.QoS), DiscoveryPrefix: m.DiscoveryPrefix, QueueBytes: int64(m.Queue.MaxMiB) << 20,
+		BaseTopic: m.BaseTopic, QoS: byte(m.QoS), DiscoveryPrefix: m.DiscoveryPrefix, QueueDir: m.Queue.Dir, QueueBytes: int64(m.Queue.MaxMiB) << 20,
 	}
 }
 

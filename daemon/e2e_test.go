@@ -365,7 +365,8 @@ type process struct {
 func startDaemon(t *testing.T, bin, config string, env ...string) *process {
 	t.Helper()
 	p := &process{cmd: exec.Command(filepath.Join(bin, "tarsier"), "run", "--config", config), logged: make(chan struct{}, 1), done: make(chan error, 1)}
-	p.cmd.Env = append(os.Environ(), env...)
+	p.cmd.Env = append(os.Environ(), "TARSIER_MQTT_QUEUE_DIR="+filepath.Join(filepath.Dir(config), "queue"))
+	p.cmd.Env = append(p.cmd.Env, env...)
 	p.cmd.Stderr = p
 	must(t, p.cmd.Start())
 	go func() { p.done <- p.cmd.Wait() }()

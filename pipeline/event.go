@@ -22,6 +22,7 @@ const (
 	CameraOffline = "camera_offline" // no picture arrives any more
 	Stopped       = "stopped"        // the daemon stops, or the camera is paused
 	Reconfigured  = "reconfigured"   // the label, the region, the camera or the model is not watched any more
+	Restarted     = "restarted"      // the daemon crashed; the next one says so
 )
 
 // What the system clock was worth when an event's frame was taken.
@@ -48,6 +49,8 @@ type Event struct {
 	Top       []Score `json:"top"`
 	Model     Model   `json:"model"`
 	LatencyMS float64 `json:"latency_ms"` // from Time until the event was queued
+
+	Uptime time.Duration `json:"-"` // of the machine at Time: tells Time again if the clock is set later
 }
 
 // A Score is a class and how sure the model is of it, 0 to 1.

@@ -33,7 +33,7 @@ type LabelThreshold struct {
 type Change struct {
 	Type   string // Enter, Leave
 	Reason string // of a Leave
-	Time   time.Time
+	At     Moment
 	Label  string
 	Index  int
 	Score  float64 // smoothed
@@ -51,7 +51,7 @@ type Region struct {
 	thresholds Thresholds
 	classes    []class
 	started    bool          // there was a frame since the start or the last End
-	last       time.Time     // when that was taken
+	last       Moment        // when that was taken
 	clock      time.Duration // sum of the steps between frames; a step back counts as none
 	changes    []Change      // reused
 }
@@ -62,7 +62,7 @@ type class struct {
 	enter, leave float64
 	ignored      bool // Only names others
 	entered      bool
-	since        time.Time     // of its enter
+	since        Moment        // of its enter
 	crossed      bool          // the average is beyond the threshold at which the state changes,
 	crossedAt    time.Duration // and has been since then, on the region's clock
 }
@@ -74,18 +74,18 @@ func NewRegion(labels []string, t Thresholds) *Region {
 	return r
 }
 
-// Update takes the scores of a frame, one for each label, and the time it was taken, and returns what changed. The slice is
+// Update takes the scores of a frame, one for each label, and when it was taken, and returns what changed. The slice is
 // reused by the next call. It allocates only when something changes.
 //
 // The average starts at the first frame's score. The longer the time since the last frame, the more a frame weighs; one that is not
 // later than the last weighs nothing, unless there is no smoothing. A score that is not a number counts as 0.
-func (r *Region) Update(now time.Time, scores []float32) []Change {
+func (r *Region) Update(now Moment, scores []float32) []Change {
 	if len(scores) != len(r.classes) {
 		panic(fmt.Sprintf("pipeline: %d scores for a region of %d labels", len(scores), len(r.classes)))
 	}
 	alpha := 1.0
 	if r.started {
-		step := max(0, now.Sub(r.last))
+		step := max(0, now.Uptime-r.last.Uptime)
 		r.clock += step
 		if r.thresholds.Smoothing > 0 {
 			alpha = -math.Expm1(-step.Seconds() / r.thresholds.Smoothing.Seconds())
@@ -129,7 +129,7 @@ func (r *Region) Update(now time.Time, scores []float32) []Change {
 
 // End leaves everything that is entered, with that reason, and forgets the averages: the next frame is a first one.
 // The slice is reused by the next call.
-func (r *Region) End(now time.Time, reason string) []Change {
+func (r *Region) End(now Moment, reason string) []Change {
 	r.changes = r.changes[:0]
 	for i := range r.classes {
 		if r.classes[i].entered {
@@ -148,7 +148,7 @@ func (r *Region) End(now time.Time, reason string) []Change {
 // Reconfigure goes on with other thresholds, from the next frame. What is entered stays so, and what is no longer to make
 // events is left with the reason Reconfigured. For a label whose Enter or Leave differs, Hold begins anew. The slice
 // is reused by the next call.
-func (r *Region) Reconfigure(now time.Time, t Thresholds) []Change {
+func (r *Region) Reconfigure(now Moment, t Thresholds) []Change {
 	r.set(t)
 	r.changes = r.changes[:0]
 	for i := range r.classes {
@@ -174,12 +174,12 @@ func (r *Region) Top() []Score {
 	return top
 }
 
-// State gives what is entered now. It is the caller's.
+// State gives what is entered now, since when by the clock of the last frame. It is the caller's.
 func (r *Region) State() State {
 	state := State{Entered: []Entered{}}
 	for i := range r.classes {
 		if c := &r.classes[i]; c.entered {
-			state.Entered = append(state.Entered, Entered{r.score(i), Time{c.since}})
+			state.Entered = append(state.Entered, Entered{r.score(i), Time{r.last.Time.Add(c.since.Uptime - r.last.Uptime)}})
 		}
 	}
 	slices.SortStableFunc(state.Entered, func(a, b Entered) int {
@@ -229,9 +229,9 @@ func (r *Region) set(t Thresholds) {
 	}
 }
 
-func (r *Region) change(kind, reason string, now time.Time, index int) {
+func (r *Region) change(kind, reason string, now Moment, index int) {
 	s := r.score(index)
-	r.changes = append(r.changes, Change{Type: kind, Reason: reason, Time: now, Label: s.Label, Index: s.Index, Score: s.Score})
+	r.changes = append(r.changes, Change{Type: kind, Reason: reason, At: now, Label: s.Label, Index: s.Index, Score: s.Score})
 }
 
 func (r *Region) withTop() []Change {

@@ -22,8 +22,11 @@ type step struct {
 	want   string      // changes: "+1 0.7" is label 1 entered at 0.7, "-1 0.3 score" left
 }
 
+// moment is one at which the system clock shows t.
+func moment(t time.Time) Moment { return Moment{t, t.Sub(start)} }
+
 func (s step) run(r *Region) []Change {
-	now := start.Add(s.at)
+	now := moment(start.Add(s.at))
 	switch {
 	case s.end != "":
 		return r.End(now, s.end)
@@ -237,7 +240,7 @@ func TestTop(t *testing.T) {
 		if got := r.Top(); got == nil || len(got) != 0 {
 			t.Errorf("before the first frame: %v", got)
 		}
-		changes := r.Update(start, scores)
+		changes := r.Update(moment(start), scores)
 		if got := r.Top(); !reflect.DeepEqual(got, want) {
 			t.Errorf("top %d: got %v, want %v", k, got, want)
 		}
@@ -245,7 +248,7 @@ func TestTop(t *testing.T) {
 			t.Errorf("top %d of the changes %v, want %v", k, changes, want)
 		}
 		before := changes[0]
-		if changes := r.End(start, Stopped); len(changes) != 1 || !reflect.DeepEqual(changes[0].Top, want) {
+		if changes := r.End(moment(start), Stopped); len(changes) != 1 || !reflect.DeepEqual(changes[0].Top, want) {
 			t.Errorf("top %d of the end: %v, want %v", k, changes, want)
 		}
 		if got := r.Top(); len(got) != 0 {
@@ -277,29 +280,69 @@ func TestState(t *testing.T) {
 		}
 	}
 	check()
-	r.Update(start, three(0.7, 0.1, 1))
+	r.Update(moment(start), three(0.7, 0.1, 1))
 	check(Entered{Score{"a", 0, 0.7}, Time{start}})
 	later := start.Add(time.Second)
-	r.Update(later, three(0.5, 0.8, 1))
+	r.Update(moment(later), three(0.5, 0.8, 1))
 	check(Entered{Score{"b", 1, 0.8}, Time{later}}, Entered{Score{"a", 0, 0.5}, Time{start}})
-	r.Update(later, three(0.8, 0.8, 1)) // of equal ones the lower class first
+	r.Update(moment(later), three(0.8, 0.8, 1)) // of equal ones the lower class first
 	check(Entered{Score{"a", 0, 0.8}, Time{start}}, Entered{Score{"b", 1, 0.8}, Time{later}})
-	r.Reconfigure(later, Thresholds{Enter: 0.6, Leave: 0.4, Only: []int{1}})
+	r.Reconfigure(moment(later), Thresholds{Enter: 0.6, Leave: 0.4, Only: []int{1}})
 	check(Entered{Score{"b", 1, 0.8}, Time{later}})
-	r.End(later, Stopped)
+	r.End(moment(later), Stopped)
 	check()
+}
+
+// A day in which the system clock is set now and then, by years, is like any other: only what the events say of the time differs.
+func TestClockJumps(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	labels := []string{"a", "b", "c"}
+	thresholds := Thresholds{Enter: 0.6, Leave: 0.4, Hold: time.Second, Smoothing: 2 * time.Second, TopK: 1}
+	steady, jumping := NewRegion(labels, thresholds), NewRegion(labels, thresholds)
+	var set time.Duration
+	scores := make([]float32, 3)
+	changes := 0
+	for up := time.Duration(0); up < 24*time.Hour; up += 200 * time.Millisecond {
+		if rnd.IntN(1000) == 0 {
+			set = time.Duration(rnd.Int64N(int64(20*365*24*time.Hour))) - 10*365*24*time.Hour
+		}
+		for i := range scores {
+			if rnd.IntN(20) == 0 {
+				scores[i] = rnd.Float32()
+			}
+		}
+		want := describe(steady.Update(Moment{start.Add(up), up}, scores))
+		got := jumping.Update(Moment{start.Add(up + set), up}, scores)
+		if describe(got) != want {
+			t.Fatalf("after %v: got %q, want %q", up, describe(got), want)
+		}
+		for _, c := range got {
+			changes++
+			if c.At.Uptime != up || !c.At.Time.Equal(start.Add(up+set)) {
+				t.Fatalf("after %v, with the clock set by %v: %+v", up, set, c.At)
+			}
+		}
+		for i, e := range jumping.State().Entered {
+			if since := steady.State().Entered[i].Since.Add(set); !e.Since.Equal(since) {
+				t.Fatalf("after %v: entered since %v, by a clock that was set meanwhile since %v", up, e.Since, since)
+			}
+		}
+	}
+	if changes < 1000 {
+		t.Errorf("only %d changes", changes)
+	}
 }
 
 func TestChange(t *testing.T) {
 	r := NewRegion([]string{"a"}, Thresholds{Enter: 0.6, Leave: 0.4, TopK: 1})
-	got := r.Update(start, []float32{0.7})
-	want := Change{Type: "enter", Time: start, Label: "a", Score: 0.7, Top: []Score{{"a", 0, 0.7}}}
+	got := r.Update(moment(start), []float32{0.7})
+	want := Change{Type: "enter", At: moment(start), Label: "a", Score: 0.7, Top: []Score{{"a", 0, 0.7}}}
 	if len(got) != 1 || !reflect.DeepEqual(got[0], want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	later := start.Add(time.Second)
-	got = r.End(later, "camera_offline")
-	want.Type, want.Reason, want.Time = "leave", "camera_offline", later
+	got = r.End(moment(later), "camera_offline")
+	want.Type, want.Reason, want.At = "leave", "camera_offline", moment(later)
 	if len(got) != 1 || !reflect.DeepEqual(got[0], want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
@@ -314,7 +357,7 @@ func TestUpdateAllocatesNothing(t *testing.T) {
 		now := start
 		allocations := testing.AllocsPerRun(100, func() {
 			now = now.Add(200 * time.Millisecond)
-			r.Update(now, scores)
+			r.Update(moment(now), scores)
 		})
 		if allocations != 0 {
 			t.Errorf("smoothing %v: %v allocations", smoothing, allocations)
@@ -331,7 +374,7 @@ func TestUpdateRefusesAnotherModelsScores(t *testing.T) {
 			t.Error("no panic")
 		}
 	}()
-	NewRegion([]string{"a", "b"}, Thresholds{}).Update(start, []float32{1})
+	NewRegion([]string{"a", "b"}, Thresholds{}).Update(moment(start), []float32{1})
 }
 
 func TestBest(t *testing.T) {
@@ -402,7 +445,7 @@ func random(t *testing.T, seed uint64) {
 		h.follow(t, got)
 		h.compare(t, r.State())
 	}
-	h.follow(t, r.End(now, Stopped))
+	h.follow(t, r.End(moment(now), Stopped))
 	for c, enter := range h.entered {
 		if enter != nil {
 			t.Errorf("label %d was never left", c)
@@ -586,7 +629,7 @@ func (h *history) compare(t *testing.T, s State) {
 		t.Fatalf("state %+v, %d are entered", s, entered)
 	}
 	for i, e := range s.Entered {
-		if enter := h.entered[e.Index]; enter == nil || !e.Since.Equal(enter.Time) || e.Label != enter.Label {
+		if enter := h.entered[e.Index]; enter == nil || !e.Since.Equal(enter.At.Time) || e.Label != enter.Label {
 			t.Fatalf("state has %+v, entered is %+v", e, enter)
 		}
 		if i > 0 && e.Score.Score > s.Entered[i-1].Score.Score {
@@ -602,6 +645,6 @@ func BenchmarkUpdate(b *testing.B) {
 	now := start
 	for range b.N {
 		now = now.Add(200 * time.Millisecond)
-		r.Update(now, scores)
+		r.Update(moment(now), scores)
 	}
 }

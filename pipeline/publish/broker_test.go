@@ -455,7 +455,11 @@ func run(t *testing.T, o Options) *running {
 func prepare(t *testing.T, o Options) *running {
 	t.Helper()
 	r := &running{t: t, connected: make(chan bool, 1000), done: make(chan error, 1)}
-	r.Publisher = New(r.options(o))
+	p, err := New(r.options(o))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Publisher = p
 	r.timing = quick
 	return r
 }
@@ -515,7 +519,7 @@ var anEvent = pipeline.Event{
 // queue queues n events.
 func (r *running) queueEvents(n int) {
 	for range n {
-		r.Event(anEvent)
+		r.Events(anEvent)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 func (p *Publisher) connected(s *session) {
 	p.mu.Lock()
 	p.dirty = slices.Sorted(maps.Keys(p.retained))
+	p.queue.Rewind()
 	if p.stats.Broker != "" {
 		p.stats.Reconnects++
 	}
@@ -47,9 +48,10 @@ func (p *Publisher) failed(err error) {
 func (p *Publisher) turn() {
 	p.mu.Lock()
 	p.stats.Turned = time.Now()
-	log, dropped := p.opts.Log, p.queue.dropped
+	queued := p.queue.Stats()
+	log, dropped := p.opts.Log, queued.Dropped
 	begins := !p.overflowing && dropped > p.reported
-	ends := p.overflowing && len(p.queue.entries) == 0
+	ends := p.overflowing && queued.Events == 0
 	if begins || ends {
 		p.overflowing = begins
 	}
@@ -91,12 +93,11 @@ func (p *Publisher) take(s *session) (message, bool) {
 	if left {
 		return message{}, false
 	}
-	e, ok := p.queue.from(s.next)
+	e, ok := p.queue.Next()
 	if !ok {
 		return message{}, false
 	}
-	s.next = e.seq + 1
-	return message{topic: e.topic, payload: e.payload, seq: e.seq}, true
+	return message{topic: e.Topic, payload: e.Corrected(p.opts.Clock), seq: e.Seq}, true
 }
 
 // takeMessages gives what Send has left, unless the connection is too slow for it.
@@ -117,7 +118,7 @@ func (p *Publisher) delivered(m message) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if m.seq > 0 {
-		p.queue.ack(m.seq)
+		p.queue.Ack(m.seq)
 		p.stats.Sent++
 		return
 	}

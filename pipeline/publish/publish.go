@@ -1,9 +1,9 @@
 // Package publish tells MQTT subscribers what the pipeline sees.
 //
 // It takes events, values of retained topics, and messages that may get lost, none of which ever waits for the
-// network, and gives them to the first of several brokers that can be reached. Events wait in a queue, in order,
-// until the broker has acknowledged them (at least once: whoever reads drops repeats by id); of a retained topic the
-// last value is sent; the rest is for whoever is listening now. A broker that goes is waited for, for ever.
+// network, and gives them to the first of several brokers that can be reached. Events wait in a queue on disk, in
+// order, until the broker has acknowledged them (at least once: whoever reads drops repeats by id); of a retained topic
+// the last value is sent; the rest is for whoever is listening now. A broker that goes is waited for, for ever.
 //
 // Topics and payloads are those of MQTT 3.1.1 (section 3.3 for QoS and retain, 3.1.2.5 for the last will) and of
 // Home Assistant's device discovery. The payloads' JSON schemas are in the folder schema.
@@ -12,8 +12,6 @@ package publish
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -22,6 +20,7 @@ import (
 	"time"
 
 	"tarsier/pipeline"
+	"tarsier/pipeline/publish/queue"
 )
 
 // Options say who publishes, where and how.
@@ -38,8 +37,10 @@ type Options struct {
 	BaseTopic       string // "": tarsier
 	QoS             byte   // of events and retained topics: 1 or 2; 0 is taken for 1
 	DiscoveryPrefix string // of Home Assistant's discovery topics; "": no discovery
+	QueueDir        string // where events wait, see package queue; "": in memory. It does not change with Reconfigure
 	QueueBytes      int64  // events that may wait; 0: 64 MiB
 
+	Clock     pipeline.Clock                   // the zero value: the system's, taken for set
 	Log       *slog.Logger                     // nil: no log
 	Pause     func(camera string, paused bool) // somebody asks for it; must return at once
 	Connected func(bool)                       // called when it changes; must return at once
@@ -64,6 +65,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.QueueBytes == 0 {
 		o.QueueBytes = 64 << 20
+	}
+	if o.Clock.Now == nil {
+		o.Clock = pipeline.SystemClock(nil)
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -93,6 +97,7 @@ type Stats struct {
 	Turned          time.Time // when Run last went round: whatever the broker does, it does so within 15 s
 	Queued          int       // events that wait for an acknowledgement
 	QueuedBytes     int64
+	QueueError      string // why events are kept in memory only; "": they are on disk
 	Sent            uint64 // events acknowledged
 	Dropped         uint64 // events that a full queue let go
 	MessagesDropped uint64 // of Send
@@ -105,12 +110,12 @@ type Stats struct {
 type Publisher struct {
 	timing timing
 	wake   chan struct{} // there is something new for the session
+	queue  *queue.Queue
 
 	mu       sync.Mutex
 	opts     Options
 	current  context.Context // ends when opts ask for another connection
 	replace  context.CancelFunc
-	queue    queue
 	retained map[string][]byte // by topic: what the broker shall hold; nothing: to be cleared
 	dirty    []string          // topics of retained that this connection has still to be told
 	messages []message         // of Send
@@ -128,38 +133,52 @@ type Publisher struct {
 // maxMessages is how many messages of Send may wait to be written.
 const maxMessages = 256
 
-// New makes a publisher; Run makes it publish.
-func New(o Options) *Publisher {
+// New makes a publisher; Run makes it publish, and has to be called. What a run that crashed had entered is left now.
+// An error is of the queue's directory.
+func New(o Options) (*Publisher, error) {
 	o = o.withDefaults()
 	p := &Publisher{
 		timing:   defaultTiming,
 		wake:     make(chan struct{}, 1),
 		opts:     o,
-		queue:    queue{limit: o.QueueBytes},
 		retained: make(map[string][]byte),
 	}
 	p.current, p.replace = context.WithCancel(context.Background())
-	return p
+	var err error
+	p.queue, err = queue.Open(queue.Options{Dir: o.QueueDir, Limit: o.QueueBytes, Clock: o.Clock, Log: o.Log, Changed: p.signal})
+	if err != nil {
+		return nil, err
+	}
+	orphans := p.queue.Orphans()
+	for i := range orphans {
+		e := &orphans[i]
+		e.Type, e.Reason, e.Top, e.LatencyMS = pipeline.Leave, pipeline.Restarted, []pipeline.Score{}, 0
+		e.Time, e.Uptime, e.Clock = pipeline.Time{Time: o.Clock.Now()}, o.Clock.Uptime(), o.Clock.State()
+		o.Log.Warn("the last run ended without a leave", "camera", e.Camera, "region", e.Region, "label", e.Label)
+	}
+	p.append(orphans)
+	return p, nil
 }
 
-// Event queues an event and returns it as it will be sent: with its node, number and id.
-func (p *Publisher) Event(e pipeline.Event) pipeline.Event {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	e.V = pipeline.Version
-	e.Node = p.opts.Node
-	e.Seq = p.queue.seq()
-	e.ID = fmt.Sprintf("%s/%d", e.Node, e.Seq)
-	if e.Top == nil {
-		e.Top = []pipeline.Score{}
+// Events queues what happened at one moment, and returns it as it will be sent: with its node, numbers and ids. It does
+// not wait for the disk, nor for the network.
+func (p *Publisher) Events(events ...pipeline.Event) []pipeline.Event {
+	node := p.options().Node
+	for i := range events {
+		e := &events[i]
+		e.V, e.Node = pipeline.Version, node
+		if e.Top == nil {
+			e.Top = []pipeline.Score{}
+		}
 	}
-	b, err := json.Marshal(e)
-	if err != nil {
-		panic(fmt.Sprintf("publish: event %+v has no JSON: %v", e, err)) // a NaN: whoever computes scores is broken
-	}
-	p.queue.append(p.opts.root()+eventTopic(e.Camera, e.Region), b)
-	p.signal()
-	return e
+	return p.append(events)
+}
+
+func (p *Publisher) append(events []pipeline.Event) []pipeline.Event {
+	base := p.options().BaseTopic
+	return p.queue.Append(func(e pipeline.Event) string {
+		return Options{BaseTopic: base, Node: e.Node}.root() + eventTopic(e.Camera, e.Region)
+	}, events...)
 }
 
 // Retain sets a retained topic, named by what follows <base topic>/<node>/. No payload clears it, also what an earlier run left. The publisher
@@ -222,7 +241,7 @@ func (p *Publisher) Reconfigure(o Options) {
 	defer p.mu.Unlock()
 	before := p.opts
 	p.opts = o
-	p.queue.resize(o.QueueBytes)
+	p.queue.Resize(o.QueueBytes)
 	p.discover(before)
 	if before.root() != o.root() {
 		for topic, payload := range maps.Clone(p.retained) {
@@ -246,7 +265,11 @@ func (p *Publisher) Stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := p.stats
-	s.Queued, s.QueuedBytes, s.Dropped = len(p.queue.entries), p.queue.bytes, p.queue.dropped
+	q := p.queue.Stats()
+	s.Queued, s.QueuedBytes, s.Dropped = q.Events, q.Bytes, q.Dropped
+	if q.Err != nil {
+		s.QueueError = q.Err.Error()
+	}
 	return s
 }
 

@@ -33,7 +33,7 @@ func TestPublish(t *testing.T) {
 			}
 
 			p.Retain(StateTopic("porch", "door"), []byte(`{"label":null,"entered":[]}`))
-			sent := p.Event(anEvent)
+			sent := p.Events(anEvent)[0]
 			m := s.next("tarsier/node/porch/door/event")
 			if m.Qos() != qos || m.Retained() {
 				t.Errorf("event has QoS %d, retained %v", m.Qos(), m.Retained())
@@ -208,8 +208,8 @@ func (l *lateToken) Error() error { return errors.New("too late") }
 
 // An event is only taken for delivered if its token is done, and is without an error then.
 func TestLateFailure(t *testing.T) {
-	p := New(Options{Node: "node"})
-	p.Event(anEvent)
+	p := prepare(t, Options{}).Publisher
+	p.Events(anEvent)
 	s := &session{p: p, lost: make(chan error), inflight: []message{{seq: 1, token: new(lateToken)}}}
 	err := s.settle()
 	if err == nil {
@@ -236,7 +236,7 @@ func TestBreaks(t *testing.T) {
 		go func() {
 			defer wg.Done()
 			for i := range each {
-				p.Event(anEvent)
+				p.Events(anEvent)
 				p.Retain(StateTopic("porch", "door"), fmt.Appendf(nil, "%d", i))
 				p.Send(ScoresTopic("porch", "door"), []byte("scores"))
 				p.Stats()
@@ -481,7 +481,7 @@ func TestReconfigure(t *testing.T) {
 	s2.expect("tarsier/node/status", Offline)
 	s2.expect("tarsier/node/status", "")
 	s2.expect("tarsier/other/porch/status", Online)
-	if e := p.Event(anEvent); e.ID != "other/2011" {
+	if e := p.Events(anEvent)[0]; e.ID != "other/2011" {
 		t.Errorf("id is %s", e.ID)
 	}
 	s2.next("tarsier/other/porch/door/event")

@@ -41,7 +41,7 @@ var porchTopics = []string{"porch/door/snapshot", "porch/door/state", "porch/pau
 // settled waits until everything is published and acknowledged, which the last of all is a sign of.
 func (r *running) settled(s *subscriber) {
 	s.t.Helper()
-	e := r.Event(anEvent)
+	e := r.Events(anEvent)[0]
 	s.events(e.Seq, e.Seq)
 }
 

@@ -49,8 +49,10 @@ const (
 const repeat = 10 * time.Minute
 
 // Run connects, publishes, and reconnects until ctx ends. Then it delivers what waits, if there is a broker, says
-// Offline, and returns, after 1.5 s at most. It is an error if events are left. It is called once.
-func (p *Publisher) Run(ctx context.Context) error {
+// Offline, and returns, after 1.5 s at most. Events that are left are on disk for the next run; if they are not, it is an
+// error. It is called once.
+func (p *Publisher) Run(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, p.queue.Close()) }()
 	grace, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(p.timing.drain, cancel) })()
@@ -86,7 +88,10 @@ func (p *Publisher) Run(ctx context.Context) error {
 		p.pause(ctx, current, max(p.timing.backoff(failed, p.timing.longest), p.timing.backoff(brief, p.timing.longestLost)))
 	}
 	if n := p.Stats().Queued; n > 0 {
-		return fmt.Errorf("%d events could not be delivered: %s", n, p.Stats().LastError)
+		if p.options().QueueDir == "" {
+			return fmt.Errorf("%d events could not be delivered: %s", n, p.Stats().LastError)
+		}
+		p.options().Log.Info("events wait for the next start", "events", n)
 	}
 	return nil
 }

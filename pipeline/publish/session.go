@@ -29,7 +29,6 @@ type session struct {
 
 	inflight []message // published and not acknowledged, in order
 	bytes    int       // of their payloads
-	next     uint64    // number of the next event to publish
 	scanned  bool      // what an earlier run left behind was asked for
 	clean    bool      // the broker knows that we leave
 }
@@ -190,13 +189,17 @@ func (s *session) run(ctx, grace context.Context) error {
 // leave delivers what waits, says Offline, and has the connection closed properly. If the broker does not
 // acknowledge that, the connection is broken off instead, so that it says Offline by itself: the last will.
 func (s *session) leave(grace context.Context) error {
-	flush := func(until context.Context, more func() error) error {
-		for len(s.inflight) > 0 {
+	flush := func(until context.Context, more func() error, waits func() bool) error {
+		for len(s.inflight) > 0 || waits() {
 			select {
 			case <-s.acked():
 				if err := s.settle(); err != nil {
 					return err
 				}
+				if err := more(); err != nil {
+					return err
+				}
+			case <-s.p.wake: // what was queued last is on disk
 				if err := more(); err != nil {
 					return err
 				}
@@ -212,7 +215,8 @@ func (s *session) leave(grace context.Context) error {
 	if err := s.fill(); err != nil {
 		return err
 	}
-	if err := flush(grace, s.fill); err != nil {
+	waits := func() bool { return s.current.Err() == nil && s.p.Stats().Queued > 0 }
+	if err := flush(grace, s.fill, waits); err != nil {
 		return err
 	}
 	status := s.opts.root() + nodeStatusTopic
@@ -226,7 +230,8 @@ func (s *session) leave(grace context.Context) error {
 	}
 	until, cancel := context.WithTimeout(context.WithoutCancel(grace), 250*time.Millisecond)
 	defer cancel()
-	err := flush(until, func() error { return nil })
+	nothing := func() error { return nil }
+	err := flush(until, nothing, func() bool { return false })
 	if err == nil && len(s.inflight) > 0 {
 		err = errors.New("the broker did not acknowledge everything in time")
 	}

@@ -69,7 +69,7 @@ func run(ctx context.Context, data, bin string, seconds int) (err error) {
 	defer broker.Close()
 
 	config := filepath.Join(dir, "tarsier.yaml")
-	if err := os.WriteFile(config, []byte(configFor(cameras, models, address)), 0o600); err != nil {
+	if err := os.WriteFile(config, []byte(configFor(cameras, models, address, filepath.Join(dir, "queue"))), 0o600); err != nil {
 		return err
 	}
 	for _, c := range cameras {
@@ -148,15 +148,15 @@ const page = "127.0.0.1:8585"
 
 // configFor writes the daemon's config. The thresholds are low: a label of a
 // thousand is rarely sure of itself.
-func configFor(cameras []camera, models, broker string) string {
+func configFor(cameras []camera, models, broker, queue string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `node: demo
 model: {dir: %q}
 thresholds: {enter: 0.35, leave: 0.2, hold: 200ms, smoothing: 500ms}
-mqtt: {brokers: [%q], discovery_prefix: ""}
+mqtt: {brokers: [%q], discovery_prefix: "", queue: {dir: %q}}
 http: {listen: %q}
 cameras:
-`, models, "tcp://"+broker, page)
+`, models, "tcp://"+broker, queue, page)
 	for _, c := range cameras {
 		only, _ := json.Marshal(append([]string{}, c.only...)) // JSON is YAML, and null is no list
 		fmt.Fprintf(&b, "  - {name: %s, source: %q, loop: %t, fps: 5, thresholds: {only: %s}}\n", c.name, c.source, c.loop, only)
