@@ -38,3 +38,50 @@ func temperature() *float64 {
 	}
 	return hottest
 }
+
+// throttled says whether the board slows its CPU down now, because it is too
+// hot or has too little voltage; nil where the kernel does not tell.
+func throttled() *bool { return throttledIn("/") }
+
+func throttledIn(root string) *bool {
+	known, slow := false, false
+	types, _ := filepath.Glob(filepath.Join(root, "sys/class/thermal/cooling_device*/type"))
+	for _, path := range types {
+		// cpufreq-cpu0 and thermal-cpufreq-0 of ARM boards, Processor of a PC. Fans and idle injection are others.
+		kind := readTrimmed(path)
+		if !strings.HasPrefix(kind, "cpufreq-") && !strings.HasPrefix(kind, "thermal-cpufreq-") && kind != "Processor" {
+			continue
+		}
+		if state, err := strconv.Atoi(readTrimmed(filepath.Join(filepath.Dir(path), "cur_state"))); err == nil {
+			known, slow = true, slow || state > 0
+		}
+	}
+	// A Raspberry Pi's firmware slows it down by itself, and tells in bits: 0 too little voltage, 1 frequency capped, 2 throttled, 3 soft
+	// temperature limit; those from 16 on say that it was so once.
+	firmware, _ := filepath.Glob(filepath.Join(root, "sys/devices/platform/soc*/soc*:firmware/get_throttled"))
+	for _, path := range firmware {
+		if bits, err := strconv.ParseUint(strings.TrimPrefix(readTrimmed(path), "0x"), 16, 32); err == nil {
+			known, slow = true, slow || bits&0xf != 0
+		}
+	}
+	// A kernel without that file may have a sensor for the voltage.
+	sensors, _ := filepath.Glob(filepath.Join(root, "sys/class/hwmon/hwmon*/in0_lcrit_alarm"))
+	for _, path := range sensors {
+		if readTrimmed(filepath.Join(filepath.Dir(path), "name")) == "rpi_volt" {
+			known, slow = true, slow || readTrimmed(path) == "1"
+		}
+	}
+	if !known {
+		return nil
+	}
+	return &slow
+}
+
+// readTrimmed is a line of the kernel's, "" where there is none.
+func readTrimmed(path string) string {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
+}

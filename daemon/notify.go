@@ -4,16 +4,40 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
+	"os"
 	"time"
 
 	sd "github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/sys/unix"
 )
 
+// How long systemd may take to read. It takes a service for one that hangs if
+// it misses that it is ready or stops; the rest it may miss.
+const (
+	notifyPatience = 2 * time.Second
+	notifyGlimpse  = 10 * time.Millisecond
+)
+
 // notify tells systemd how the service is (sd_notify(3)); without systemd it
-// does nothing.
+// does nothing. A systemd that does not read is not waited for: package sd
+// would do so without end.
 func notify(state string) {
-	_, _ = sd.SdNotify(false, state)
+	path := os.Getenv("NOTIFY_SOCKET")
+	if path == "" {
+		return
+	}
+	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	patience := notifyGlimpse
+	if state == sd.SdNotifyReady || state == sd.SdNotifyStopping {
+		patience = notifyPatience
+	}
+	_ = conn.SetWriteDeadline(time.Now().Add(patience))
+	_, _ = conn.Write([]byte(state))
 }
 
 func notifyStatus(format string, args ...any) {

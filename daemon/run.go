@@ -49,6 +49,9 @@ func run(ctx context.Context, path string) error {
 	}
 	setLogLevel(cfg.Log.Level)
 	log := newLogger(cfg.Log.Format)
+	if err := noCoreDumps(); err != nil {
+		log.Warn("a crash may leave passwords on disk", "error", err)
+	}
 	d, err := newDaemon(path, cfg, captureOptions(), log)
 	if err != nil {
 		return err

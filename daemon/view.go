@@ -18,9 +18,9 @@ func (d *daemon) view() web.View {
 	sent := d.publisher.Stats()
 	v := web.View{
 		Node: d.cfg.Node, Version: version, Model: d.model.file.network.Name, WidthMult: d.model.file.facts.WidthMult,
-		Kernel: d.model.engine.Kernel(), Cameras: []web.Camera{},
+		Kernel: d.model.engine.Kernel(), Cameras: []web.Camera{}, Throttled: throttled(),
 		Broker: web.Broker{
-			Connected: sent.Connected, Queued: sent.Queued, Sent: sent.Sent, Dropped: sent.Dropped, Error: sent.LastError,
+			Connected: sent.Connected, Queued: sent.Queued, Sent: sent.Sent, Dropped: sent.Dropped, Error: sent.LastError, QueueError: sent.QueueError,
 		},
 	}
 	for _, p := range d.plans {
@@ -64,10 +64,10 @@ func (d *daemon) publishStats() {
 	now := time.Now()
 	p := d.publisher.Stats()
 	out := publish.NodeStats{
-		Time: pipeline.Time{Time: now}, UptimeS: math.Round(now.Sub(d.started).Seconds()), TemperatureC: temperature(),
+		Time: pipeline.Time{Time: now}, UptimeS: math.Round(now.Sub(d.started).Seconds()), TemperatureC: temperature(), Throttled: throttled(),
 		LatencyMS: map[string]publish.Percentiles{},
 		Drops:     publish.Drops{Events: p.Dropped, Messages: p.MessagesDropped},
-		Queue:     publish.QueueStats{Events: p.Queued, Bytes: p.QueuedBytes},
+		Queue:     publish.QueueStats{Events: p.Queued, Bytes: p.QueuedBytes, Error: p.QueueError},
 	}
 	var all [len(stageNames)][]time.Duration
 	for _, plan := range d.plans {
@@ -77,7 +77,7 @@ func (d *daemon) publishStats() {
 		}
 		if s := d.stats[plan.name]; s != nil {
 			s.mu.Lock()
-			cs.FPS = s.rate(now)
+			cs.FPS, cs.Dropped = s.rate(now), s.dropped
 			out.Drops.Frames += s.dropped
 			for i := range all {
 				all[i] = append(all[i], s.stages[i].last()...)

@@ -15,6 +15,8 @@ var (
 	connectedDesc = prometheus.NewDesc("tarsier_broker_connected", "Whether the MQTT broker is connected.", nil, nil)
 	queuedDesc    = prometheus.NewDesc("tarsier_events_queued", "Events that wait for the broker.", nil, nil)
 	sentDesc      = prometheus.NewDesc("tarsier_events_sent_total", "Events that the broker acknowledged.", nil, nil)
+	queueErrDesc  = prometheus.NewDesc("tarsier_queue_error", "Whether events do not reach the disk.", nil, nil)
+	throttledDesc = prometheus.NewDesc("tarsier_throttled", "Whether the board slows its CPU down; absent where it does not say.", nil, nil)
 	lostDesc      = prometheus.NewDesc("tarsier_events_dropped_total", "Events that a full queue dropped.", nil, nil)
 )
 
@@ -44,6 +46,10 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	gauge(connectedDesc, number(v.Broker.Connected))
 	gauge(queuedDesc, float64(v.Broker.Queued))
+	gauge(queueErrDesc, number(v.Broker.QueueError != ""))
+	if v.Throttled != nil {
+		gauge(throttledDesc, number(*v.Throttled))
+	}
 	count(sentDesc, v.Broker.Sent)
 	count(lostDesc, v.Broker.Dropped)
 }

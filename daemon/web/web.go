@@ -5,18 +5,23 @@
 package web
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"crypto/subtle"
 	_ "embed"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -34,6 +39,7 @@ type View struct {
 	Kernel    string   `json:"kernel"`
 	Cameras   []Camera `json:"cameras"`
 	Broker    Broker   `json:"broker"`
+	Throttled *bool    `json:"throttled"` // the board slows its CPU down; null: it does not say
 }
 
 // A Camera is how one camera does. Times are in milliseconds.
@@ -62,6 +68,8 @@ type Broker struct {
 	Sent      uint64 `json:"sent"`
 	Dropped   uint64 `json:"dropped"`
 	Error     string `json:"error,omitempty"`
+	// QueueError is why events do not reach the disk; they wait in memory.
+	QueueError string `json:"queue_error,omitempty"`
 }
 
 // Options are what a Server needs.
@@ -82,6 +90,8 @@ var ErrNoCamera = errors.New("no such camera")
 const (
 	retryListen     = 5 * time.Second
 	maxPictureWidth = 1920
+	maxConnections  = 256 // a browser makes up to six
+	maxHeader       = 16 << 10
 )
 
 // Run serves until ctx ends. An address that is in use, or a password file
@@ -115,7 +125,8 @@ func Run(ctx context.Context, o Options) error {
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      20 * time.Second,
 		IdleTimeout:       time.Minute,
-		MaxHeaderBytes:    16 << 10,
+		MaxHeaderBytes:    maxHeader,
+		ConnState:         limit(maxConnections),
 		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 	}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
@@ -124,6 +135,21 @@ func Run(ctx context.Context, o Options) error {
 		return fmt.Errorf("serve the web page on %s: %w", o.Listen, err)
 	}
 	return nil
+}
+
+// limit closes connections beyond so many at once.
+func limit(most int64) func(net.Conn, http.ConnState) {
+	var open atomic.Int64
+	return func(c net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			if open.Add(1) > most {
+				c.Close()
+			}
+		case http.StateClosed, http.StateHijacked:
+			open.Add(-1)
+		}
+	}
 }
 
 //go:embed page.html
@@ -174,7 +200,7 @@ func Handler(o Options) (http.Handler, error) {
 		_, _ = w.Write([]byte("ok\n"))
 	})
 	open.Handle("/", handler)
-	return withHeaders(open), nil
+	return withHeaders(withoutBody(fromHere(open))), nil
 }
 
 func (o *Options) picture(w http.ResponseWriter, r *http.Request) {
@@ -202,10 +228,13 @@ func (o *Options) picture(w http.ResponseWriter, r *http.Request) {
 }
 
 func withPassword(next http.Handler, password string) http.Handler {
+	want := sha256.Sum256([]byte(password)) // of one length, whatever is given
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, given, _ := r.BasicAuth()
-		if subtle.ConstantTimeCompare([]byte(given), []byte(password)) != 1 {
+		got := sha256.Sum256([]byte(given))
+		if subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
 			w.Header().Set("WWW-Authenticate", `Basic realm="tarsier"`)
+			w.Header().Set("Connection", "close") // it is kept for those who know
 			http.Error(w, "a password is needed", http.StatusUnauthorized)
 			return
 		}
@@ -232,13 +261,67 @@ func withLocalHost(next http.Handler, listen string) http.Handler {
 	})
 }
 
+// fromHere keeps out what pages of other sites ask for in a visitor's browser,
+// which may know the password; the visitor may follow a link. Who is no
+// browser says nothing of where it comes from.
+func fromHere(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		foreign := false
+		if origin := r.Header.Get("Origin"); origin != "" {
+			u, err := url.Parse(origin)
+			foreign = err != nil || !strings.EqualFold(u.Host, r.Host)
+		}
+		switch r.Header.Get("Sec-Fetch-Site") {
+		case "", "same-origin", "none":
+		default:
+			foreign = foreign || r.Header.Get("Sec-Fetch-Mode") != "navigate" || r.Header.Get("Sec-Fetch-Dest") != "document"
+		}
+		if foreign {
+			http.Error(w, "this is not for pages of other sites", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// withoutBody refuses what nobody here would read.
+func withoutBody(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength != 0 {
+			w.Header().Set("Connection", "close")
+			http.Error(w, "a request has no body here", http.StatusRequestEntityTooLarge)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// contentPolicy allows the page its own script and style, and nothing else
+// that is not from here.
+var contentPolicy = "default-src 'self'; script-src " + hashOf("script") + "; style-src " + hashOf("style") +
+	"; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// hashOf is that of an element of the page, as a content security policy has
+// it.
+func hashOf(element string) string {
+	_, rest, _ := bytes.Cut(page, []byte("<"+element+">"))
+	text, _, found := bytes.Cut(rest, []byte("</"+element+">"))
+	if !found {
+		panic("page.html has no " + element)
+	}
+	sum := sha256.Sum256(text)
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
+
 func withHeaders(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Cache-Control", "no-store")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Content-Security-Policy", "default-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; frame-ancestors 'none'")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Content-Security-Policy", contentPolicy)
 		next.ServeHTTP(w, r)
 	})
 }

@@ -21,8 +21,10 @@ import (
 	"tarsier/pipeline"
 )
 
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
 func testOptions() Options {
-	label := "water bottle"
+	label, throttled := "water bottle", true
 	return Options{
 		View: func() View {
 			return View{
@@ -31,7 +33,8 @@ func testOptions() Options {
 					Name: "porch", Online: true, Frames: 12, Dropped: 3, Latency: map[string]float64{"infer": 8},
 					Regions: []Region{{Name: "door", State: pipeline.State{Label: &label, Entered: make([]pipeline.Entered, 1)}}},
 				}},
-				Broker: Broker{Connected: true, Queued: 2},
+				Broker:    Broker{Connected: true, Queued: 2, QueueError: "no space left on device"},
+				Throttled: &throttled,
 			}
 		},
 		Picture: func(_ context.Context, camera string, width int) ([]byte, error) {
@@ -72,6 +75,10 @@ func TestHandler(t *testing.T) {
 		{"/metrics", 200, `tarsier_camera_latency_seconds{camera="porch",stage="infer"} 0.008`},
 		{"/metrics", 200, `tarsier_region_entered{camera="porch",region="door"} 1`},
 		{"/metrics", 200, `tarsier_events_queued 2`},
+		{"/metrics", 200, `tarsier_queue_error 1`},
+		{"/metrics", 200, `tarsier_throttled 1`},
+		{"/api/state", 200, `"queue_error":"no space left on device"`},
+		{"/api/state", 200, `"throttled":true`},
 		{"/nothing", 404, ""},
 	} {
 		w := httptest.NewRecorder()
@@ -171,7 +178,6 @@ func TestPassword(t *testing.T) {
 // TestAddressInUse: the first line says so, and Run serves nobody but ends
 // when it is told.
 func TestAddressInUse(t *testing.T) {
-	defer goleak.VerifyNone(t)
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -198,25 +204,8 @@ func TestAddressInUse(t *testing.T) {
 }
 
 func TestRun(t *testing.T) {
-	defer goleak.VerifyNone(t)
-	said := make(lineWriter, 4)
-	o := testOptions()
-	o.Listen, o.Log = "127.0.0.1:0", slog.New(slog.NewJSONHandler(said, nil))
-	ctx, cancel := context.WithCancel(t.Context())
-	var running sync.WaitGroup
-	running.Add(1)
-	go func() {
-		defer running.Done()
-		if err := Run(ctx, o); err != nil {
-			t.Errorf("Run: %v", err)
-		}
-	}()
-	var line struct{ URL string }
-	if err := json.Unmarshal(<-said, &line); err != nil {
-		t.Fatal(err)
-	}
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	r, err := client.Get(line.URL + "healthz")
+	base := serve(t, testOptions())
+	r, err := newClient().Get(base + "/healthz")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,8 +214,31 @@ func TestRun(t *testing.T) {
 	if string(body) != "ok\n" {
 		t.Errorf("healthz says %q", body)
 	}
-	cancel()
-	running.Wait()
+}
+
+func newClient() *http.Client {
+	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+}
+
+// serve runs a server until the test ends, and gives its URL.
+func serve(t *testing.T, o Options) string {
+	t.Helper()
+	said := make(lineWriter, 4)
+	o.Listen, o.Log = "127.0.0.1:0", slog.New(slog.NewJSONHandler(said, nil))
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- Run(ctx, o) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+	var line struct{ URL string }
+	if err := json.Unmarshal(<-said, &line); err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSuffix(line.URL, "/")
 }
 
 // A lineWriter hands over each line that is written.

@@ -20,6 +20,10 @@ import (
 // program is what is looked for.
 const program = "tarsier-capture"
 
+// nothing is what it has of our environment: there may be passwords in that, and it decodes what comes from a network. (nil would be
+// all of it.)
+var nothing = []string{}
+
 // child is a tarsier-capture of our own.
 type child struct {
 	cmd  *exec.Cmd
@@ -65,7 +69,7 @@ func startChild(o Options) (net.Conn, *child, error) {
 	}
 	defer theirs.Close()
 	cmd := exec.Command(path)
-	cmd.Env = environment(os.Environ())
+	cmd.Env = nothing
 	cmd.ExtraFiles = []*os.File{theirs}
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Setpgid:   true,            // Ctrl-C in a terminal is for us
@@ -150,21 +154,6 @@ func socketPair() (net.Conn, *os.File, error) {
 	return ours, theirs, nil
 }
 
-// environment leaves what OpenCV, GStreamer and libcamera may need of ours. The rest, which may hold our passwords, is not for
-// a program that decodes what comes from a network.
-func environment(all []string) []string {
-	var env []string
-	for _, v := range all {
-		name, _, _ := strings.Cut(v, "=")
-		switch {
-		case name == "PATH", name == "HOME", name == "TZ", name == "LANG", name == "LD_LIBRARY_PATH", name == "SSL_CERT_FILE", name == "SSL_CERT_DIR",
-			strings.HasPrefix(name, "XDG_"), strings.HasPrefix(name, "GST_"), strings.HasPrefix(name, "LIBCAMERA_"), strings.HasPrefix(name, "OPENCV_"):
-			env = append(env, v)
-		}
-	}
-	return env
-}
-
 // Versions tells what tarsier-capture is made of; "" as the path looks for it.
 func Versions(ctx context.Context, path string) (string, error) {
 	path, err := find(path)
@@ -172,7 +161,7 @@ func Versions(ctx context.Context, path string) (string, error) {
 		return "", err
 	}
 	cmd := exec.CommandContext(ctx, path, "--version")
-	cmd.Env = environment(os.Environ())
+	cmd.Env = nothing
 	out, err := cmd.Output()
 	if err != nil {
 		return "", fmt.Errorf("ask %s for its version: %w", path, err)

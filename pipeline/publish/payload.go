@@ -39,14 +39,16 @@ type NodeStats struct {
 	Drops        Drops                  `json:"drops"`
 	Queue        QueueStats             `json:"queue"`
 	TemperatureC *float64               `json:"temperature_c"` // nil: the board has no sensor
+	Throttled    *bool                  `json:"throttled"`     // slowed down by heat or low voltage; nil: the board does not tell
 }
 
 // CameraStats is how a camera does.
 type CameraStats struct {
-	Name   string  `json:"name"`
-	Online bool    `json:"online"`
-	Paused bool    `json:"paused"`
-	FPS    float64 `json:"fps"`
+	Name    string  `json:"name"`
+	Online  bool    `json:"online"`
+	Paused  bool    `json:"paused"`
+	FPS     float64 `json:"fps"`
+	Dropped uint64  `json:"dropped"` // pictures left out: the board was too slow for the fps asked for
 }
 
 // Percentiles of a latency in milliseconds.
@@ -65,8 +67,9 @@ type Drops struct {
 
 // QueueStats is what waits for the broker.
 type QueueStats struct {
-	Events int   `json:"events"`
-	Bytes  int64 `json:"bytes"`
+	Events int    `json:"events"`
+	Bytes  int64  `json:"bytes"`
+	Error  string `json:"error,omitempty"` // why events are in memory only
 }
 
 // Scores are the best scores of one frame: the payload of ScoresTopic.

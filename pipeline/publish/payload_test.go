@@ -18,6 +18,7 @@ func TestSchemas(t *testing.T) {
 	event.V, event.ID, event.Seq, event.Node = pipeline.Version, "node/1", 1, "node"
 	enter := event
 	enter.Type, enter.Reason = pipeline.Enter, ""
+	throttled := true
 	celsius := 51.5
 	o := Options{Node: "node", Version: "1.2.3"}.withDefaults()
 	for name, values := range map[string][]any{
@@ -34,8 +35,8 @@ func TestSchemas(t *testing.T) {
 		"stats.json": {
 			NodeStats{Time: now, Cameras: []CameraStats{}, LatencyMS: map[string]Percentiles{}},
 			NodeStats{
-				Time: now, UptimeS: 12.5, FPS: 9.5, Cameras: []CameraStats{{"porch", true, false, 4.5}},
-				LatencyMS: map[string]Percentiles{"infer": {1, 2, 3}}, TemperatureC: &celsius,
+				Time: now, UptimeS: 12.5, FPS: 9.5, Cameras: []CameraStats{{"porch", true, false, 4.5, 7}},
+				LatencyMS: map[string]Percentiles{"infer": {1, 2, 3}}, TemperatureC: &celsius, Throttled: &throttled, Queue: QueueStats{Events: 1, Bytes: 600, Error: "disk full"},
 			},
 		},
 		"discovery.json": {

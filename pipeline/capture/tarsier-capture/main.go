@@ -15,6 +15,8 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"runtime"
+	"strconv"
 	"strings"
 	"time"
 
@@ -38,8 +40,9 @@ func main() {
 	}
 	C.one_thread()
 	// OpenCV takes these from the environment only.
-	os.Setenv("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3") // seconds; 10 is long for a camera that is dead
-	os.Setenv("OPENCV_FFMPEG_LOGLEVEL", "24")           // warnings: that a login is refused over HTTP is one
+	os.Setenv("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")                        // seconds; 10 is long for a camera that is dead
+	os.Setenv("OPENCV_FFMPEG_LOGLEVEL", "24")                                  // warnings: that a login is refused over HTTP is one
+	os.Setenv("OPENCV_FFMPEG_THREADS", strconv.Itoa(min(runtime.NumCPU(), 4))) // see threads.c
 	stderr, err := filterStderr()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "tarsier-capture:", err)
