@@ -161,9 +161,9 @@ func (l *loader) checkMQTT(m *MQTT) {
 	if encrypted || l.failed["mqtt.brokers"] {
 		return
 	}
-	for key, file := range map[string]string{"ca_file": m.TLS.CAFile, "cert_file": m.TLS.CertFile, "key_file": m.TLS.KeyFile} {
-		if file != "" {
-			l.wrong("mqtt.tls."+key, "only with an ssl:// or wss:// broker: the others are not encrypted")
+	for _, f := range [][2]string{{"ca_file", m.TLS.CAFile}, {"cert_file", m.TLS.CertFile}, {"key_file", m.TLS.KeyFile}} {
+		if f[1] != "" {
+			l.wrong("mqtt.tls."+f[0], "only with an ssl:// or wss:// broker: the others are not encrypted")
 		}
 	}
 }

@@ -539,8 +539,8 @@ func plain(key string) string {
 
 // shorten keeps a message readable, and what might be a password out of it.
 func shorten(text string) string {
-	if strings.Contains(text, "://") && strings.Contains(text, "@") {
-		return "(a URL with credentials)"
+	if strings.Contains(text, "://") && strings.ContainsAny(text, "@?=") {
+		return "(a URL that may hold a password)"
 	}
 	if runes := []rune(text); len(runes) > 60 {
 		return string(runes[:60]) + "..."

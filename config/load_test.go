@@ -239,7 +239,7 @@ func TestEnvironmentMistakes(t *testing.T) {
 		`TARSIER_LOG_LEVEL: log.level: found "loud", allowed: debug, info, warn or error`,
 		`TARSIER_MODEL_THREADS: model.threads: found "", allowed: a whole number from 0 to 256`,
 		`TARSIER_MODEL_WIDTH_MULT: model.width_mult: found "wide", allowed: a number from 0 to 8`,
-		`TARSIER_MQTT_BROKERS: mqtt.brokers: found "(a URL with credentials)", allowed: nothing: a list can only be set in the file`,
+		`TARSIER_MQTT_BROKERS: mqtt.brokers: found "(a URL that may hold a password)", allowed: nothing: a list can only be set in the file`,
 		`TARSIER_MQTT_QOS: mqtt.qos: found "3", allowed: 1 or 2`,
 		`TARSIER_MQTT_QUEUE_MAX_MIB: mqtt.queue.max_mib: found "1e3", allowed: a whole number from 1 to 1048576`,
 		`TARSIER_MQTT_SCORES: mqtt.scores: found "yes", allowed: true or false`,
@@ -318,7 +318,7 @@ func TestMistakes(t *testing.T) {
 		// Values of the wrong type.
 		{"- a\n", "1", "a list", "keys with values: " + keys},
 		{"a\n", "1", `"a"`, "keys with values: " + keys},
-		{">mqtt: tcp://me:secret@broker\n", "2: mqtt", `"(a URL with credentials)"`, "keys with values: " + mqtt},
+		{">mqtt: tcp://me:secret@broker\n", "2: mqtt", `"(a URL that may hold a password)"`, "keys with values: " + mqtt},
 		{"cameras: porch\n", "1: cameras", `"porch"`, "a list, each entry with the keys " + cameras},
 		{"cameras: {name: a}\n", "1: cameras", "a mapping", "a list, each entry with the keys " + cameras},
 		{"cameras:\n  - porch\n", "2: cameras[0]", `"porch"`, "keys with values: " + cameras},
@@ -426,6 +426,7 @@ func TestMistakes(t *testing.T) {
 		{">mqtt: {password_file: a}\n", "2: mqtt.username", "nothing", "a name, since mqtt.password_file is set: MQTT knows no password without one"},
 		{">mqtt:\n  brokers: [ssl://a]\n  tls: {cert_file: a}\n", "4: mqtt.tls.key_file", "nothing", "the key's file, since cert_file is set"},
 		{">mqtt:\n  brokers: [ssl://a]\n  tls: {key_file: a}\n", "4: mqtt.tls.cert_file", "nothing", "the certificate's file, since key_file is set"},
+		{">mqtt: {brokers: [wss://a], tls: {cert_file: a, ca_file: b}}\n", "2: mqtt.tls.key_file", "nothing", "the key's file, since cert_file is set"},
 		{">mqtt: {tls: {ca_file: a}}\n", "2: mqtt.tls.ca_file", `"a"`, "only with an ssl:// or wss:// broker: the others are not encrypted"},
 		{">http: {listen: localhost}\n", "2: http.listen", `"localhost"`, listen},
 		{">http: {listen: 8585}\n", "2: http.listen", "8585", listen},
@@ -475,6 +476,29 @@ func TestAllowed(t *testing.T) {
 	}
 }
 
+// No mistake quotes a source or a broker that may hold a password, wherever it stands.
+func TestNoPassword(t *testing.T) {
+	const secret = "T0pS3cret"
+	urls := []string{
+		"rtsp://admin:" + secret + "@10.0.0.7/1", "http://10.0.0.7/v.cgi?user=admin&pwd=" + secret, "rtsp://10.0.0.7/user=admin_password=" + secret,
+		"gst:rtspsrc location=rtsp://10.0.0.7/1 user-pw=" + secret + " ! appsink", "tcp://user:" + secret + "@broker:1883",
+	}
+	for _, place := range []string{
+		"cameras: '%'", "cameras: ['%']", "cameras: {'%': 1}", "cameras: [{name: '%', source: a}]", "cameras: [{name: a, source: \"%\\n\"}]",
+		"cameras: [{name: a, source: 'x%'}]", "cameras: [{name: a, source: ['%']}]", "cameras: [{name: a, source: '%', source: '%'}]",
+		"cameras: [{name: a, source: '%', regions: '%'}]", "mqtt: '%'", "mqtt: {brokers: '%'}", "mqtt: {brokers: ['%']}", "mqtt: {'%': a}",
+		"mqtt: {qos: '%'}", "cameras: [{name: a, source: '%']", "cameras: [{name: a, source: %: b}]", "mqtt: {base_topic: '/%'}", "http: {listen: '%'}",
+		"mqtt: {password: " + secret + "}", "mqtt: {username: {" + secret + ": a}}",
+	} {
+		for _, url := range urls {
+			content := strings.ReplaceAll(place, "%", url)
+			if _, err := parse("tarsier.yaml", []byte(content)); err == nil || strings.Contains(err.Error(), secret) {
+				t.Errorf("%s: %v", content, err)
+			}
+		}
+	}
+}
+
 // Several mistakes are all told, by line, each once.
 func TestAllMistakesAtOnce(t *testing.T) {
 	wrong(t, `
@@ -501,6 +525,11 @@ http: {listen: "0.0.0.0:80", password: x}
 		`tarsier.yaml:11: nonsense: found an unknown key, allowed: cameras, http, log, model, mqtt, node, thresholds`,
 		`tarsier.yaml:12: http.password: found an unknown key (did you mean password_file?), allowed: listen, password_file`,
 		`tarsier.yaml:12: http.listen: found "0.0.0.0:80", allowed: beyond this machine only with http.password_file; 127.0.0.1:8585 needs none`,
+	)
+	wrong(t, smallest+"mqtt: {tls: {key_file: k, cert_file: c, ca_file: a}}\n",
+		`tarsier.yaml:2: mqtt.tls.ca_file: found "a", allowed: only with an ssl:// or wss:// broker: the others are not encrypted`,
+		`tarsier.yaml:2: mqtt.tls.cert_file: found "c", allowed: only with an ssl:// or wss:// broker: the others are not encrypted`,
+		`tarsier.yaml:2: mqtt.tls.key_file: found "k", allowed: only with an ssl:// or wss:// broker: the others are not encrypted`,
 	)
 }
 

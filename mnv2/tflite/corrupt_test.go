@@ -220,6 +220,14 @@ func FuzzRead(f *testing.F) {
 	} {
 		f.Add(tiny(f, o))
 	}
+	for _, form := range forms {
+		w, err := newWriter(narrow(0.02, form.o), form.o)
+		if err != nil {
+			f.Fatal(err)
+		}
+		form.change(w)
+		f.Add(w.file())
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		net, err := Read(data)
 		if err != nil {

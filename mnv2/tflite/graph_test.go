@@ -367,81 +367,83 @@ func (op *newOperator) setDepthwise(padding schema.Padding) {
 	}
 }
 
-// What real files also have, and the writer does not write.
+// forms are what real files also have, and the writer does not write.
+var forms = []struct {
+	name   string
+	o      Options
+	change func(*writer)
+	want   func(*mnv2.Network) // what differs from the network that was written
+}{
+	{"no bias", Options{}, func(w *writer) {
+		op := w.named("first")
+		op.inputs = op.inputs[:2]
+		w.named("last").inputs[2] = -1
+	}, func(n *mnv2.Network) {
+		clear(n.First.Bias)
+		clear(n.Last.Bias)
+	}},
+	{"bias without a scale", Options{}, func(w *writer) {
+		w.result("first/bias").scales = nil
+	}, nil},
+	{"negative axes", Options{}, func(w *writer) {
+		copy(w.constant("axes"), []byte{0xff - 1, 0xff, 0xff, 0xff, 0xff - 2, 0xff, 0xff, 0xff})
+	}, nil},
+	{"the operators in another order", Options{}, func(w *writer) {
+		n := len(w.ops)
+		w.ops[3], w.ops[n-2] = w.ops[n-2], w.ops[3]
+	}, nil},
+	{"the projection first in a sum", Options{}, func(w *writer) {
+		in := w.named("block2/add").inputs
+		in[0], in[1] = in[1], in[0]
+	}, nil},
+	{"classifier on four dimensions", Options{KeepDims: true}, func(w *writer) {
+		w.named("classifier").inputs[0] = w.index("embedding")
+		w.drop("embedding/flat")
+	}, nil},
+	{"softmax on real numbers", Options{Output: Float32, Softmax: true}, func(w *writer) {
+		w.named("scores").code, w.named("output").code = opDequantize, opSoftmax
+		w.named("output").typ, w.named("output").options = w.named("scores").typ, w.named("scores").options
+		w.result("scores").typ = schema.TensorTypeFLOAT32
+	}, nil},
+	{"embedding as a second output", Options{}, func(w *writer) {
+		w.outputs = append(w.outputs, w.index("embedding"))
+	}, nil},
+	{"legacy with real numbers at its input", Options{Legacy: true}, func(w *writer) {
+		in := w.tensor(newTensor{name: "real", shape: w.result("input").shape, typ: schema.TensorTypeFLOAT32})
+		w.op(opQuantize, []int{in}, int(w.index("input")), 0, nil)
+		w.inputs[0], w.metadata = int32(in), nil
+	}, func(n *mnv2.Network) { n.Name = "" }},
+	{"PADV2", Options{ExplicitPad: true}, func(w *writer) {
+		op := w.named("first/pad")
+		op.code = opPadV2
+		zero := w.tensor(newTensor{name: "zero", shape: []int32{}, typ: schema.TensorTypeINT8, buffer: w.buffer([]byte{0xff})})
+		op.inputs = append(op.inputs, int32(zero))
+	}, nil},
+	{"a shape that is computed", Options{KeepDims: true}, func(w *writer) {
+		one := w.tensor(newTensor{name: "one", shape: []int32{1}, typ: schema.TensorTypeINT32})
+		w.op(opShape, []int{int(w.index("embedding"))}, one, 0, nil)
+		packed := w.tensor(newTensor{name: "packed", shape: []int32{2}, typ: schema.TensorTypeINT32})
+		w.op(schema.BuiltinOperatorPACK, []int{one, one}, packed, 0, nil)
+		w.named("embedding/flat").inputs[1] = int32(packed)
+	}, nil},
+	{"a weight of -128", Options{}, func(w *writer) {
+		b := w.constant("classifier/weights")
+		clear(b[:4])
+		b[3] = 0x80
+	}, func(n *mnv2.Network) {
+		c := n.Classifier
+		clear(c.Weights[:4])
+		c.Weights[3] = -127
+		c.Scales[0] = float32(float64(c.Scales[0]) * 128 / 127)
+		c.Bias[0] = int32(math.RoundToEven(float64(c.Bias[0]) * 127 / 128))
+	}},
+	{"ReLU", Options{}, func(w *writer) {
+		w.named("first").setConv(schema.PaddingSAME, 2, 1, relu)
+	}, func(n *mnv2.Network) { n.First.Max = 127 }},
+}
+
 func TestAccepted(t *testing.T) {
-	for _, test := range []struct {
-		name   string
-		o      Options
-		change func(*writer)
-		want   func(*mnv2.Network) // what differs from the network that was written
-	}{
-		{"no bias", Options{}, func(w *writer) {
-			op := w.named("first")
-			op.inputs = op.inputs[:2]
-			w.named("last").inputs[2] = -1
-		}, func(n *mnv2.Network) {
-			clear(n.First.Bias)
-			clear(n.Last.Bias)
-		}},
-		{"bias without a scale", Options{}, func(w *writer) {
-			w.result("first/bias").scales = nil
-		}, nil},
-		{"negative axes", Options{}, func(w *writer) {
-			copy(w.constant("axes"), []byte{0xff - 1, 0xff, 0xff, 0xff, 0xff - 2, 0xff, 0xff, 0xff})
-		}, nil},
-		{"the operators in another order", Options{}, func(w *writer) {
-			n := len(w.ops)
-			w.ops[3], w.ops[n-2] = w.ops[n-2], w.ops[3]
-		}, nil},
-		{"the projection first in a sum", Options{}, func(w *writer) {
-			in := w.named("block2/add").inputs
-			in[0], in[1] = in[1], in[0]
-		}, nil},
-		{"classifier on four dimensions", Options{KeepDims: true}, func(w *writer) {
-			w.named("classifier").inputs[0] = w.index("embedding")
-			w.drop("embedding/flat")
-		}, nil},
-		{"softmax on real numbers", Options{Output: Float32, Softmax: true}, func(w *writer) {
-			w.named("scores").code, w.named("output").code = opDequantize, opSoftmax
-			w.named("output").typ, w.named("output").options = w.named("scores").typ, w.named("scores").options
-			w.result("scores").typ = schema.TensorTypeFLOAT32
-		}, nil},
-		{"embedding as a second output", Options{}, func(w *writer) {
-			w.outputs = append(w.outputs, w.index("embedding"))
-		}, nil},
-		{"legacy with real numbers at its input", Options{Legacy: true}, func(w *writer) {
-			in := w.tensor(newTensor{name: "real", shape: w.result("input").shape, typ: schema.TensorTypeFLOAT32})
-			w.op(opQuantize, []int{in}, int(w.index("input")), 0, nil)
-			w.inputs[0], w.metadata = int32(in), nil
-		}, func(n *mnv2.Network) { n.Name = "" }},
-		{"PADV2", Options{ExplicitPad: true}, func(w *writer) {
-			op := w.named("first/pad")
-			op.code = opPadV2
-			zero := w.tensor(newTensor{name: "zero", shape: []int32{}, typ: schema.TensorTypeINT8, buffer: w.buffer([]byte{0xff})})
-			op.inputs = append(op.inputs, int32(zero))
-		}, nil},
-		{"a shape that is computed", Options{KeepDims: true}, func(w *writer) {
-			one := w.tensor(newTensor{name: "one", shape: []int32{1}, typ: schema.TensorTypeINT32})
-			w.op(opShape, []int{int(w.index("embedding"))}, one, 0, nil)
-			packed := w.tensor(newTensor{name: "packed", shape: []int32{2}, typ: schema.TensorTypeINT32})
-			w.op(schema.BuiltinOperatorPACK, []int{one, one}, packed, 0, nil)
-			w.named("embedding/flat").inputs[1] = int32(packed)
-		}, nil},
-		{"a weight of -128", Options{}, func(w *writer) {
-			b := w.constant("classifier/weights")
-			clear(b[:4])
-			b[3] = 0x80
-		}, func(n *mnv2.Network) {
-			c := n.Classifier
-			clear(c.Weights[:4])
-			c.Weights[3] = -127
-			c.Scales[0] = float32(float64(c.Scales[0]) * 128 / 127)
-			c.Bias[0] = int32(math.RoundToEven(float64(c.Bias[0]) * 127 / 128))
-		}},
-		{"ReLU", Options{}, func(w *writer) {
-			w.named("first").setConv(schema.PaddingSAME, 2, 1, relu)
-		}, func(n *mnv2.Network) { n.First.Max = 127 }},
-	} {
+	for _, test := range forms {
 		t.Run(test.name, func(t *testing.T) {
 			net := small(test.o)
 			w, err := newWriter(net, test.o)

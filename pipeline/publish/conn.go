@@ -11,9 +11,11 @@ import (
 	"net/url"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/gorilla/websocket"
+	"golang.org/x/sys/unix"
 )
 
 // schemes are the ones a broker may have, with their default ports.
@@ -46,8 +48,10 @@ const stall = 10 * time.Second
 // the conn's own. The client library would else block whoever publishes, and with it a clean stop. Whoever writes
 // sees to it that there is not too much in it: buffered tells.
 type conn struct {
-	net.Conn          // the stream: TCP, TLS or WebSocket
-	raw      net.Conn // the TCP connection below it
+	net.Conn           // the stream: TCP, TLS or WebSocket
+	raw      net.Conn  // the TCP connection below it
+	security *security // nil: none
+	in       *inbound
 	done     chan struct{}
 
 	mu      sync.Mutex
@@ -58,8 +62,8 @@ type conn struct {
 	err     error // why nothing more can be written
 }
 
-func newConn(stream, raw net.Conn) *conn {
-	c := &conn{Conn: stream, raw: raw, done: make(chan struct{})}
+func newConn(stream, raw net.Conn, security *security) *conn {
+	c := &conn{Conn: stream, raw: raw, security: security, in: newInbound(stream), done: make(chan struct{})}
 	c.more.L = &c.mu
 	go c.flush()
 	return c
@@ -81,15 +85,16 @@ func (c *conn) Write(b []byte) (int, error) {
 
 // Read says why, if it was our side that gave the connection up: the client library takes "closed" for no error.
 func (c *conn) Read(b []byte) (int, error) {
-	n, err := c.Conn.Read(b)
-	if err != nil {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.err != nil && (errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded)) {
-			err = c.err
-		}
+	n, err := c.in.Read(b)
+	if err == nil {
+		return n, nil
 	}
-	return n, err
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil && (errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded)) {
+		err = c.err
+	}
+	return n, c.security.explainEnd(err, c.in.heard)
 }
 
 // buffered is how many bytes have been written and not sent.
@@ -175,18 +180,52 @@ func (c *conn) SetDeadline(t time.Time) error { return c.Conn.SetReadDeadline(t)
 // SetWriteDeadline does nothing, since writes do not block.
 func (c *conn) SetWriteDeadline(time.Time) error { return nil }
 
+// silence is how long the other side may give no sign of life: neither acknowledge, as TCP does, what it was sent, nor
+// answer the kernel's question whether it is there. A slow link does so all the time, however long it takes for a
+// whole message.
+const silence = 15 * time.Second
+
+// dialer makes TCP connections that the kernel ends after such a silence. By itself it would try for a quarter of an hour
+// if something was sent, and else for ever.
+func dialer(silence time.Duration) *net.Dialer {
+	return &net.Dialer{
+		// With TCP_USER_TIMEOUT it is the time that counts, and a first question that had no answer.
+		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: silence * 2 / 3, Interval: silence / 3, Count: 2},
+		Control: func(_, _ string, c syscall.RawConn) error {
+			return c.Control(func(fd uintptr) {
+				// A kernel without it counts questions, and 5 s more. What was sent and not acknowledged is then left to the
+				// client library's pings.
+				_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(silence.Milliseconds()))
+			})
+		},
+	}
+}
+
+// A hearing has whoever writes to a side that has gone read why: a TLS alert may have come before the end did.
+type hearing struct{ net.Conn }
+
+func (h hearing) Write(b []byte) (int, error) {
+	n, err := h.Conn.Write(b)
+	if closed(err) {
+		return len(b), nil
+	}
+	return n, err
+}
+
 // dial connects to a broker. The end of ctx breaks the connection until release is called.
-func dial(ctx context.Context, u *url.URL, config *tls.Config) (c *conn, release func() bool, err error) {
+func dial(ctx context.Context, u *url.URL, security *security) (c *conn, release func() bool, err error) {
 	var raw net.Conn
 	release = func() bool { return true }
 	tcp := func(ctx context.Context, network, addr string) (net.Conn, error) {
-		var d net.Dialer
-		nc, err := d.DialContext(ctx, network, addr)
+		nc, err := dialer(silence).DialContext(ctx, network, addr)
 		if err == nil {
 			raw = nc
 			release = context.AfterFunc(ctx, func() { nc.Close() })
 		}
-		return nc, err
+		return hearing{nc}, err
+	}
+	if u.Scheme == "tcp" || u.Scheme == "ws" {
+		security = nil
 	}
 	var stream net.Conn
 	switch u.Scheme {
@@ -194,19 +233,23 @@ func dial(ctx context.Context, u *url.URL, config *tls.Config) (c *conn, release
 		stream, err = tcp(ctx, "tcp", u.Host)
 	case "ssl":
 		if stream, err = tcp(ctx, "tcp", u.Host); err == nil {
-			t := tls.Client(stream, config)
-			stream, err = t, t.HandshakeContext(ctx)
+			t := tls.Client(stream, security.config)
+			stream, err = t, security.explainHandshake(t.HandshakeContext(ctx))
 		}
 	default:
 		d := websocket.Dialer{
-			NetDialContext:  tcp,
-			Proxy:           http.ProxyFromEnvironment,
-			TLSClientConfig: config,
-			Subprotocols:    []string{"mqtt"},
+			NetDialContext: tcp,
+			Proxy:          http.ProxyFromEnvironment,
+			Subprotocols:   []string{"mqtt"},
+		}
+		if security != nil {
+			d.TLSClientConfig = security.config
 		}
 		ws, response, e := d.DialContext(ctx, u.String(), nil)
 		if errors.Is(e, websocket.ErrBadHandshake) && response != nil {
 			e = fmt.Errorf("no WebSocket at %s: it answers %s", u.Path, response.Status)
+		} else {
+			e = security.explainHandshake(e)
 		}
 		stream, err = &webStream{Conn: ws}, e
 	}
@@ -217,7 +260,7 @@ func dial(ctx context.Context, u *url.URL, config *tls.Config) (c *conn, release
 		}
 		return nil, nil, err
 	}
-	return newConn(stream, raw), release, nil
+	return newConn(stream, raw, security), release, nil
 }
 
 // A webStream makes one stream of a WebSocket's binary messages (MQTT 3.1.1, section 6).

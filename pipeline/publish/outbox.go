@@ -141,11 +141,17 @@ func (p *Publisher) undelivered(messages []message) {
 	}
 }
 
+// maxLeftovers is how many topics are cleared at one connection. Whoever may write to our topics could leave any number.
+const maxLeftovers = 1000
+
 // leftover is a retained topic that the broker kept. It is cleared if it is of an earlier run, and of a camera or
 // region that there is no longer.
 func (p *Publisher) leftover(topic string, payload []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if len(p.dirty) > maxLeftovers {
+		return
+	}
 	if rel, ok := strings.CutPrefix(topic, p.opts.root()); ok {
 		p.forget(rel)
 	} else if topic == p.opts.discoveryTopic() {

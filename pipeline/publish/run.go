@@ -27,8 +27,9 @@ type timing struct {
 
 var defaultTiming = timing{
 	connect: 10 * time.Second,
-	// A snapshot on a slow link may take most of a minute, during which nothing else comes through.
-	keepAlive:   30 * time.Second,
+	// Of a peer that is gone the kernel knows after 15 s, see dial; this is for one that hangs, or a proxy. A ping waits behind a
+	// snapshot, which takes its time on a slow link.
+	keepAlive:   15 * time.Second,
 	ping:        20 * time.Second,
 	ack:         time.Minute,
 	pause:       250 * time.Millisecond,

@@ -4,16 +4,20 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
+	"io"
+	"log/slog"
 	"math/big"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -27,13 +31,17 @@ type authority struct {
 	file string
 }
 
-func newAuthority(t *testing.T, name string) *authority {
+func newAuthority(t *testing.T, name string, changes ...func(*x509.Certificate)) *authority {
 	t.Helper()
 	a := &authority{t: t, dir: t.TempDir()}
-	a.cert, a.key = a.make(&x509.Certificate{
+	c := &x509.Certificate{
 		Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true,
 		KeyUsage: x509.KeyUsageCertSign, NotAfter: time.Now().Add(time.Hour),
-	}, name)
+	}
+	for _, change := range changes {
+		change(c)
+	}
+	a.cert, a.key = a.make(c, name)
 	a.file = filepath.Join(a.dir, name+".crt")
 	return a
 }
@@ -50,7 +58,9 @@ func (a *authority) make(c *x509.Certificate, name string) (*x509.Certificate, *
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	fail(err)
 	c.SerialNumber = big.NewInt(time.Now().UnixNano())
-	c.NotBefore = time.Now().Add(-2 * time.Hour)
+	if c.NotBefore.IsZero() {
+		c.NotBefore = time.Now().Add(-2 * time.Hour)
+	}
 	parent, signer := a.cert, a.key
 	if parent == nil {
 		parent, signer = c, key
@@ -66,71 +76,195 @@ func (a *authority) make(c *x509.Certificate, name string) (*x509.Certificate, *
 	return made, key
 }
 
-// issue makes a certificate for a server at 127.0.0.1 and at hosts, and for a client, and names its files.
-func (a *authority) issue(name string, notAfter time.Time, hosts ...string) (cert, key string) {
+// issue makes a certificate for a server at 127.0.0.1 and for a client, valid for an hour, but for what is changed, and
+// names its files.
+func (a *authority) issue(name string, changes ...func(*x509.Certificate)) (cert, key string) {
 	a.t.Helper()
 	c := &x509.Certificate{
-		Subject: pkix.Name{CommonName: name}, NotAfter: notAfter, DNSNames: hosts,
+		Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
-	if len(hosts) == 0 {
-		c.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
+	for _, change := range changes {
+		change(c)
 	}
 	a.make(c, name)
 	return filepath.Join(a.dir, name+".crt"), filepath.Join(a.dir, name+".key")
 }
 
+// What may be changed of a certificate.
+func expired(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Hour) }
+func early(c *x509.Certificate)   { c.NotBefore = time.Now().Add(30 * time.Minute) }
+func hosts(names ...string) func(*x509.Certificate) {
+	return func(c *x509.Certificate) { c.DNSNames, c.IPAddresses = names, nil }
+}
+
+// below makes an authority that another one has signed.
+func (a *authority) below(name string) *authority {
+	a.t.Helper()
+	b := &authority{t: a.t, dir: a.t.TempDir()}
+	a.make(&x509.Certificate{
+		Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageCertSign, NotAfter: time.Now().Add(time.Hour),
+	}, name)
+	b.file = filepath.Join(a.dir, name+".crt")
+	pair, err := tls.LoadX509KeyPair(b.file, filepath.Join(a.dir, name+".key"))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	b.cert, b.key = pair.Leaf, pair.PrivateKey.(*ecdsa.PrivateKey)
+	return b
+}
+
+// join puts files into one.
+func (a *authority) join(files ...string) string {
+	a.t.Helper()
+	var all []byte
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		all = append(all, b...)
+	}
+	joined := filepath.Join(a.t.TempDir(), "joined.crt")
+	if err := os.WriteFile(joined, all, 0o600); err != nil {
+		a.t.Fatal(err)
+	}
+	return joined
+}
+
+// Each way to set TLS up, and to get it wrong: the log says once which certificate is at fault, and which key of the config to look at.
 func TestTLS(t *testing.T) {
 	ca, stranger := newAuthority(t, "ca"), newAuthority(t, "stranger")
-	soon := time.Now().Add(time.Hour)
-	cert, key := ca.issue("server", soon)
-	elsewhere, elsewhereKey := ca.issue("elsewhere", soon, "broker.example")
-	old, oldKey := ca.issue("old", time.Now().Add(-time.Hour))
-	client, clientKey := ca.issue("client", soon)
-	foreign, foreignKey := stranger.issue("foreign", soon)
-	empty := filepath.Join(t.TempDir(), "empty")
-	if err := os.WriteFile(empty, nil, 0o600); err != nil {
-		t.Fatal(err)
+	old, young, namesake := newAuthority(t, "oldca", expired), newAuthority(t, "youngca", early), newAuthority(t, "ca")
+	middle := ca.below("middle")
+	cert, key := ca.issue("server")
+	client, clientKey := ca.issue("client")
+	pair := func(cert, key string) [2]string { return [2]string{cert, key} }
+	trust := TLS{CAFile: ca.file}
+	as := func(cert, key string) TLS { return TLS{CAFile: ca.file, CertFile: cert, KeyFile: key} }
+	chained, chainedKey := middle.issue("chained")
+	whole := ca.join(chained, middle.file)
+	empty := ca.join()
+	locked := ca.join()
+	write := func(file, content string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
+	write(locked, "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n")
+	_, otherKey := ca.issue("other")
+	foreign, foreignKey := stranger.issue("foreign")
+	oldClient, oldClientKey := ca.issue("oldclient", expired)
+	youngClient, youngClientKey := ca.issue("youngclient", early)
 
 	for _, c := range []struct {
-		name      string
-		cert, key string // of the broker
-		clients   bool   // which wants to see the client's
-		scheme    string
-		tls       TLS
-		refused   string // what the log says; "": connects
+		name    string
+		broker  [2]string // its certificate and key
+		clients bool      // it wants to see the client's
+		conf    string
+		scheme  string
+		tls     TLS
+		refused []string // what the log says; none: connects
 	}{
-		{name: "own CA", tls: TLS{CAFile: ca.file}},
-		{name: "unknown CA", tls: TLS{CAFile: stranger.file}, refused: "not signed by a known authority"},
-		{name: "system's CAs", refused: "not signed by a known authority"},
+		{name: "own CA", tls: trust},
+		{name: "one CA of several", tls: TLS{CAFile: ca.join(stranger.file, old.file, ca.file)}},
+		{name: "intermediate CA", broker: pair(whole, chainedKey), tls: trust},
+		{name: "pinned", tls: TLS{CAFile: cert}},
 		{name: "unverified", tls: TLS{InsecureSkipVerify: true}},
-		{name: "wrong host", cert: elsewhere, key: elsewhereKey, tls: TLS{CAFile: ca.file}, refused: "use a name that is in it"},
-		{name: "expired", cert: old, key: oldKey, tls: TLS{CAFile: ca.file}, refused: "set the clock"},
-		{name: "client certificate", clients: true, tls: TLS{CAFile: ca.file, CertFile: client, KeyFile: clientKey}},
-		{name: "no client certificate", clients: true, tls: TLS{CAFile: ca.file}, refused: "the broker refuses the TLS connection"},
-		{name: "foreign client certificate", clients: true, tls: TLS{CAFile: ca.file, CertFile: foreign, KeyFile: foreignKey}, refused: "the broker refuses the TLS connection"},
-		{name: "wss", scheme: "wss", tls: TLS{CAFile: ca.file}},
-		{name: "wss unknown CA", scheme: "wss", refused: "not signed by a known authority"},
-		{name: "wss client certificate", scheme: "wss", clients: true, tls: TLS{CAFile: ca.file, CertFile: client, KeyFile: clientKey}},
-		{name: "no CA file", tls: TLS{CAFile: "/nowhere"}, refused: "mqtt.tls.ca_file"},
-		{name: "empty CA file", tls: TLS{CAFile: empty}, refused: "holds no certificate"},
-		{name: "no key", tls: TLS{CAFile: ca.file, CertFile: client}, refused: "mqtt.tls.cert_file"},
-		{name: "plain", scheme: "tcp", tls: TLS{CAFile: "/not/looked/at"}, refused: "the broker closes the connection"},
+		{name: "client certificate", clients: true, tls: as(client, clientKey)},
+		{name: "client certificate, TLS 1.2", clients: true, conf: "tls_version tlsv1.2\n", tls: as(client, clientKey)},
+		{name: "wss", scheme: "wss", tls: trust},
+		{name: "wss, client certificate", scheme: "wss", clients: true, tls: as(client, clientKey)},
+
+		// The broker's certificate.
+		{name: "unknown CA", tls: TLS{CAFile: stranger.file}, refused: []string{
+			"the broker's certificate (CN=server, issued by CN=ca) is not signed by a known authority", "mqtt.tls.ca_file " + stranger.file + " holds CN=stranger",
+			"add the certificate of CN=ca",
+		}},
+		{name: "unknown CA, shown by the broker", clients: true, tls: TLS{CAFile: stranger.file}, refused: []string{
+			"the broker's certificate (CN=server, issued by CN=ca) is not signed by a known authority",
+		}},
+		{name: "wss, unknown CA", scheme: "wss", tls: TLS{CAFile: stranger.file}, refused: []string{"(CN=server, issued by CN=ca) is not signed by a known authority"}},
+		{name: "the system's CAs", refused: []string{
+			"(CN=server, issued by CN=ca) is not signed by a known authority", "name a file with the certificate of CN=ca in mqtt.tls.ca_file",
+		}},
+		{name: "a CA of the same name", tls: TLS{CAFile: namesake.file}, refused: []string{
+			"(CN=server, issued by CN=ca)", "ca_file " + namesake.file + " holds CN=ca, but with another key",
+		}},
+		{name: "a missing intermediate", broker: pair(chained, chainedKey), tls: trust, refused: []string{
+			"(CN=chained, issued by CN=middle)", "ca_file " + ca.file + " holds CN=ca: add the certificate of CN=middle",
+		}},
+		{name: "expired CA", broker: pair(old.issue("server")), tls: TLS{CAFile: old.file}, refused: []string{
+			"(CN=server, issued by CN=oldca)", "an authority whose own certificate (CN=oldca, issued by CN=oldca) expired at 2",
+		}},
+		{name: "CA not yet valid", broker: pair(young.issue("server")), tls: TLS{CAFile: young.file}, refused: []string{
+			"an authority whose own certificate (CN=youngca, issued by CN=youngca) is not valid before 2", "set the clock",
+		}},
+		{name: "wrong host", broker: pair(ca.issue("elsewhere", hosts("broker.example", "b.example"))), tls: trust, refused: []string{
+			"the broker's certificate (CN=elsewhere, issued by CN=ca) is for broker.example, b.example and not for 127.0.0.1", "mqtt.brokers",
+		}},
+		{name: "no host", broker: pair(ca.issue("127.0.0.1", hosts())), tls: trust, refused: []string{
+			"(CN=127.0.0.1, issued by CN=ca) names no host", "subject alternative name 127.0.0.1",
+		}},
+		{name: "expired", broker: pair(ca.issue("old", expired)), tls: trust, refused: []string{
+			"the broker's certificate (CN=old, issued by CN=ca) expired at 2", "renew it, or set this machine's clock",
+		}},
+		{name: "not yet valid", broker: pair(ca.issue("young", early)), tls: trust, refused: []string{
+			"the broker's certificate (CN=young, issued by CN=ca) is not valid before 2", "set the clock",
+		}},
+		{name: "for clients only", broker: pair(ca.issue("c", func(c *x509.Certificate) { c.ExtKeyUsage = c.ExtKeyUsage[1:] })), tls: trust, refused: []string{
+			"the broker's certificate (CN=c, issued by CN=ca) is not made for servers",
+		}},
+
+		// Ours.
+		{name: "no client certificate", clients: true, tls: trust, refused: []string{"it wants to see a client certificate, set mqtt.tls.cert_file and key_file"}},
+		{name: "no client certificate, TLS 1.2", clients: true, conf: "tls_version tlsv1.2\n", tls: trust, refused: []string{"set mqtt.tls.cert_file and key_file"}},
+		{name: "foreign client certificate", clients: true, tls: as(foreign, foreignKey), refused: []string{
+			"refuses the client certificate (CN=foreign, issued by CN=stranger) in mqtt.tls.cert_file " + foreign, "an authority that the broker knows",
+		}},
+		{name: "expired client certificate", clients: true, tls: as(oldClient, oldClientKey), refused: []string{
+			"refuses the client certificate (CN=oldclient, issued by CN=ca) in mqtt.tls.cert_file " + oldClient + ": expired certificate: it expired at 2", "renew it",
+		}},
+		{name: "expired client certificate, TLS 1.2", clients: true, conf: "tls_version tlsv1.2\n", tls: as(oldClient, oldClientKey), refused: []string{
+			"refuses the client certificate (CN=oldclient, issued by CN=ca)", "it expired at 2",
+		}},
+		{name: "wss, expired client certificate", scheme: "wss", clients: true, tls: as(oldClient, oldClientKey), refused: []string{
+			"refuses the client certificate (CN=oldclient, issued by CN=ca)", "it expired at 2",
+		}},
+		{name: "client certificate not yet valid", clients: true, tls: as(youngClient, youngClientKey), refused: []string{
+			"refuses the client certificate (CN=youngclient, issued by CN=ca)", "it is not valid before 2",
+		}},
+
+		// Files.
+		{name: "no CA file", tls: TLS{CAFile: "/nowhere"}, refused: []string{"mqtt.tls.ca_file", "/nowhere"}},
+		{name: "empty CA file", tls: TLS{CAFile: empty}, refused: []string{"mqtt.tls.ca_file " + empty + " holds no certificate"}},
+		{name: "a key as CA file", tls: TLS{CAFile: key}, refused: []string{"mqtt.tls.ca_file " + key + " holds no certificate"}},
+		{name: "no certificate", tls: as("/nowhere", clientKey), refused: []string{"mqtt.tls.cert_file", "/nowhere"}},
+		{name: "no key", tls: as(client, ""), refused: []string{"mqtt.tls.key_file"}},
+		{name: "unreadable key", tls: as(client, t.TempDir()), refused: []string{"mqtt.tls.key_file", "is a directory"}},
+		{name: "another's key", tls: as(client, otherKey), refused: []string{"mqtt.tls.cert_file " + client + " and key_file " + otherKey, "is that of another certificate"}},
+		{name: "exchanged", tls: as(clientKey, client), refused: []string{"mqtt.tls.cert_file " + clientKey + " and key_file " + client, "switched"}},
+		{name: "encrypted key", tls: as(client, locked), refused: []string{"key_file " + locked, "passphrase"}},
+
+		// The other side.
+		{name: "plain", scheme: "tcp", tls: TLS{CAFile: "/not/looked/at"}, refused: []string{"use ssl://"}},
+		{name: "ws", scheme: "ws", refused: []string{"use ssl:// or wss://"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			leaks(t)
-			if c.cert == "" {
-				c.cert, c.key = cert, key
+			if c.broker[0] == "" {
+				c.broker = pair(cert, key)
 			}
 			if c.scheme == "" {
 				c.scheme = "ssl"
 			}
-			conf := fmt.Sprintf("cafile %s\ncertfile %s\nkeyfile %s\n", ca.file, c.cert, c.key)
+			conf := fmt.Sprintf("certfile %s\nkeyfile %s\n%s", c.broker[0], c.broker[1], c.conf)
 			if c.clients {
-				conf += "require_certificate true\n"
+				conf += "require_certificate true\ncafile " + ca.file + "\n"
 			}
-			if c.scheme == "wss" {
+			if strings.HasPrefix(c.scheme, "ws") {
 				// mosquitto 2.0.11 wants to have a listener without WebSockets, too.
 				conf = "protocol websockets\n" + conf + "listener " + freePort(t) + " 127.0.0.1\n"
 			}
@@ -138,14 +272,20 @@ func TestTLS(t *testing.T) {
 			j := newJournal(t)
 			p := run(t, Options{Brokers: []string{c.scheme + "://127.0.0.1:" + b.port}, TLS: c.tls, Log: j.log()})
 			p.queueEvents(100)
-			if c.refused == "" {
+			if c.refused == nil {
 				p.expectConnected(true)
 				if err := p.stop(); err != nil {
 					t.Error(err)
 				}
 				return
 			}
-			t.Log(j.expect(c.refused))
+			line := j.expect("no connection to the broker")
+			t.Log(line)
+			for _, part := range c.refused {
+				if !strings.Contains(line, part) {
+					t.Errorf("the log does not say %q", part)
+				}
+			}
 			p.stop()
 			if n := strings.Count(j.text(), "\n"); n != 1 {
 				t.Errorf("%d lines:\n%s", n, j.text())
@@ -154,29 +294,151 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// A certificate that was replaced is used for the next connection.
+// Files that were replaced are used for the next connection, also if that is made between the replacement of one and of another.
 func TestTLSRotation(t *testing.T) {
 	leaks(t)
 	ca, stranger := newAuthority(t, "ca"), newAuthority(t, "stranger")
-	cert, key := ca.issue("server", time.Now().Add(time.Hour))
-	b := mosquitto(t, fmt.Sprintf("certfile %s\nkeyfile %s\n", cert, key))
-	file := filepath.Join(t.TempDir(), "ca.crt")
-	replace := func(from string) {
+	next := newAuthority(t, "nextca")
+	dir := t.TempDir()
+	replace := func(name, from string) string {
 		t.Helper()
-		pem, err := os.ReadFile(from)
-		if err == nil {
-			err = os.WriteFile(file, pem, 0o600)
+		name = filepath.Join(dir, name)
+		if err := os.Rename(ca.join(from), name); err != nil {
+			t.Fatal(err)
 		}
+		return name
+	}
+	cert, key := ca.issue("server")
+	cert, key = replace("server.crt", cert), replace("server.key", key)
+	old, oldKey := ca.issue("oldclient", expired)
+	clients := replace("clients.crt", ca.file)
+	b := mosquitto(t, fmt.Sprintf("certfile %s\nkeyfile %s\ncafile %s\nrequire_certificate true\n", cert, key, clients))
+	s := TLS{CAFile: replace("ca.crt", stranger.file), CertFile: replace("client.crt", old), KeyFile: replace("client.key", oldKey)}
+
+	j := newJournal(t)
+	p := run(t, Options{Brokers: []string{"ssl://127.0.0.1:" + b.port}, TLS: s, Log: j.log()})
+	j.expect("not signed by a known authority")
+	replace("ca.crt", ca.file)
+	j.expect("refuses the client certificate (CN=oldclient, issued by CN=ca)")
+	fresh, freshKey := ca.issue("client")
+	replace("client.crt", fresh)
+	j.expect("are no pair: the key is that of another certificate")
+	replace("client.key", freshKey)
+	p.expectConnected(true)
+
+	// All of them at once, while connected: by new authorities.
+	cert, key = next.issue("server")
+	replace("server.crt", cert)
+	replace("server.key", key)
+	fresh, freshKey = next.issue("client")
+	replace("clients.crt", next.file)
+	replace("client.crt", fresh)
+	replace("client.key", freshKey)
+	replace("ca.crt", ca.join(ca.file, next.file))
+	p.queueEvents(10)
+	b.stop()
+	p.expectConnected(false)
+	b.start()
+	p.expectConnected(true)
+	if err := p.stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A terminator is a TLS server before a plain one, which it connects to as long as the test runs.
+func terminator(t *testing.T, config *tls.Config, b *broker) (port string) {
+	t.Helper()
+	ln, err := tls.Listen("tcp", "127.0.0.1:0", config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	all.Add(1)
+	go func() {
+		defer all.Done()
+		for {
+			client, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			all.Add(1)
+			go func() {
+				defer all.Done()
+				defer client.Close()
+				server, err := net.Dial("tcp", "127.0.0.1:"+b.port)
+				if err != nil {
+					return
+				}
+				back := make(chan struct{})
+				go func() { defer close(back); io.Copy(client, server); client.Close() }()
+				io.Copy(server, client)
+				server.Close()
+				<-back
+			}()
+		}
+	}()
+	t.Cleanup(func() { ln.Close(); all.Wait() })
+	_, port, _ = net.SplitHostPort(ln.Addr().String())
+	return port
+}
+
+// Several names at one address, each with a certificate of its own: the server is told which one is meant.
+func TestServerName(t *testing.T) {
+	leaks(t)
+	ca := newAuthority(t, "ca")
+	byName := make(map[string]*tls.Certificate)
+	for _, name := range []string{"localhost", "other.example"} {
+		cert, key := ca.issue(name, hosts(name))
+		pair, err := tls.LoadX509KeyPair(cert, key)
 		if err != nil {
 			t.Fatal(err)
 		}
+		byName[name] = &pair
 	}
-	replace(stranger.file)
+	b := mosquitto(t, "")
+	port := terminator(t, &tls.Config{GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		if c := byName[hello.ServerName]; c != nil {
+			return c, nil
+		}
+		return byName["other.example"], nil
+	}}, b)
+	for host, want := range map[string]string{"localhost": "", "127.0.0.1": "(CN=other.example, issued by CN=ca) is for other.example and not for 127.0.0.1"} {
+		j := newJournal(t)
+		p := run(t, Options{Brokers: []string{"ssl://" + host + ":" + port}, TLS: TLS{CAFile: ca.file}, Log: j.log()})
+		if want == "" {
+			p.expectConnected(true)
+		} else {
+			j.expect(want)
+		}
+		p.stop()
+	}
+}
+
+func TestOldTLS(t *testing.T) {
+	leaks(t)
+	ca := newAuthority(t, "ca")
+	pair, err := tls.LoadX509KeyPair(ca.issue("server"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := terminator(t, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, mosquitto(t, ""))
 	j := newJournal(t)
-	p := run(t, Options{Brokers: []string{"ssl://127.0.0.1:" + b.port}, TLS: TLS{CAFile: file}, Log: j.log()})
-	j.expect("not signed by a known authority")
-	replace(ca.file)
-	p.expectConnected(true)
+	p := run(t, Options{Brokers: []string{"ssl://127.0.0.1:" + port}, TLS: TLS{CAFile: ca.file}, Log: j.log()})
+	j.expect("knows no TLS that is new enough: 1.2 is the least")
+	p.stop()
+}
+
+// What a certificate says of itself is a stranger's text, and does not break a log line.
+func TestStrangeCertificate(t *testing.T) {
+	ca := newAuthority(t, "ca")
+	c, _ := ca.make(&x509.Certificate{Subject: pkix.Name{CommonName: "a\nlevel=ERROR\x1b[2J" + strings.Repeat("x", 5000)}}, "strange")
+	if got := describe(c); strings.ContainsAny(got, "\n\x1b") || len(got) > 300 {
+		t.Errorf("%q", got)
+	}
+	c, _ = ca.make(&x509.Certificate{DNSNames: []string{"a.example", "b.example"}}, "nameless")
+	if got := describe(c); got != "a.example, b.example, issued by CN=ca" {
+		t.Error(got)
+	}
 }
 
 func TestTLSToPlainPort(t *testing.T) {
@@ -184,7 +446,7 @@ func TestTLSToPlainPort(t *testing.T) {
 	b := mosquitto(t, "")
 	j := newJournal(t)
 	run(t, Options{Brokers: []string{"ssl://127.0.0.1:" + b.port}, Log: j.log()})
-	j.expect("the broker closes the connection")
+	j.expect("probably it does not speak TLS on this port, use tcp://")
 }
 
 func TestWebSocket(t *testing.T) {
@@ -220,7 +482,8 @@ func TestPassword(t *testing.T) {
 	b := mosquitto(t, "allow_anonymous false\npassword_file "+accounts+"\n")
 	file := filepath.Join(dir, "password")
 	j := newJournal(t)
-	o := Options{Brokers: []string{b.url()}, Username: "somebody", PasswordFile: file, Log: j.log()}
+	log := slog.New(slog.NewTextHandler(j, &slog.HandlerOptions{Level: slog.LevelDebug})) // whatever it says, no password
+	o := Options{Brokers: []string{b.url()}, Username: "somebody", PasswordFile: file, Log: log}
 	p := run(t, o)
 	p.queueEvents(10)
 	write := func(password string) {
@@ -249,13 +512,29 @@ func TestPassword(t *testing.T) {
 	p.expectConnected(false)
 	j.expect("set mqtt.username and mqtt.password_file")
 	o.Username, o.PasswordFile = "somebody", file
+
+	// Others get the password too, and fail after that.
+	bad := newProxy(t, b)
+	bad.filter = func(toClient bool, b []byte) []byte {
+		if toClient {
+			return []byte("right horse") // which is no MQTT
+		}
+		return b
+	}
+	o.Brokers = []string{"tcp://somebody:right%20horse@127.0.0.1:" + b.port, bad.url(), "ssl://127.0.0.1:" + b.port, "ws://127.0.0.1:" + b.port}
+	p.Reconfigure(p.options(o))
+	j.expect("holds credentials")
+	j.expect("no MQTT broker")
+	j.expect("does not speak TLS")
+	j.expect("no connection to the broker") // ws
+	o.Brokers = []string{b.url()}
 	p.Reconfigure(p.options(o))
 	p.expectConnected(true)
 	p.stop()
 	if n := strings.Count(j.text(), "refuses user"); n != 1 {
 		t.Errorf("the log says so %d times", n)
 	}
-	if strings.Contains(j.text(), "horse") || strings.Contains(p.Stats().LastError, "horse") {
+	if strings.Contains(j.text(), "horse") || strings.Contains(fmt.Sprintf("%+v", p.Stats()), "horse") {
 		t.Errorf("a password in the log:\n%s", j.text())
 	}
 }

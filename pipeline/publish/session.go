@@ -361,6 +361,9 @@ func (s *session) scan() bool {
 
 // receive deals with what the broker sends: somebody's wish to pause a camera, or what an earlier run left behind.
 func (s *session) receive(m mqtt.Message) {
+	if m.Topic() == "" || strings.ContainsAny(m.Topic(), "+#\x00") {
+		return // no topic of a message (MQTT 3.1.1, section 3.3.2.1), and not to be published to
+	}
 	rel, ours := strings.CutPrefix(m.Topic(), s.opts.root())
 	if camera, ok := strings.CutSuffix(rel, pauseSetTopic("")); ours && ok {
 		s.pause(camera, string(m.Payload()))
