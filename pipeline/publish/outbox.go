@@ -50,6 +50,7 @@ func (p *Publisher) turn() {
 	p.stats.Turned = time.Now()
 	queued := p.queue.Stats()
 	log, dropped := p.opts.Log, queued.Dropped
+	p.reported = min(p.reported, dropped) // an event that was dropped on its way may arrive all the same
 	begins := !p.overflowing && dropped > p.reported
 	ends := p.overflowing && queued.Events == 0
 	if begins || ends {

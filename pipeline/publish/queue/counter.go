@@ -28,6 +28,7 @@ type numbers struct {
 type counter struct {
 	file *os.File
 	turn uint64
+	safe int64 // the slot that is on disk for good, and not overwritten before the other one is
 	at   numbers
 }
 
@@ -52,12 +53,18 @@ func openCounter(path string) (*counter, error) {
 	}
 	size, err := f.Seek(0, 2)
 	if err == nil && size == 0 {
-		err = c.make(path)
-		if err == nil {
+		if err = c.make(path); err == nil {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(path), database)); err == nil {
+				return c, fmt.Errorf("%w: %s is gone", errDamaged, path)
+			}
 			return c, nil
 		}
 	}
 	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	if err := f.Sync(); err != nil { // what the last run wrote
 		f.Close()
 		return nil, err
 	}
@@ -68,7 +75,7 @@ func openCounter(path string) (*counter, error) {
 			continue
 		}
 		if turn, n, ok := decodeNumbers(b[:]); ok && (!found || turn > c.turn) {
-			found, c.turn, c.at = true, turn, n
+			found, c.turn, c.at, c.safe = true, turn, n, slot
 		}
 	}
 	if !found {
@@ -102,13 +109,14 @@ func (c *counter) write(n numbers, sync bool) error {
 	b = append(b, n.boot[:]...)
 	b = append(b, make([]byte, slotSize-len(b)-4)...)
 	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
-	if _, err := c.file.WriteAt(b, int64((c.turn+1)%2)*slotStride); err != nil {
+	if _, err := c.file.WriteAt(b, (1-c.safe)*slotStride); err != nil {
 		return fmt.Errorf("write the counter of events: %w", err)
 	}
 	if sync {
 		if err := unix.Fdatasync(int(c.file.Fd())); err != nil {
 			return fmt.Errorf("write the counter of events: %w", err)
 		}
+		c.safe = 1 - c.safe
 	}
 	c.turn, c.at = c.turn+1, n
 	return nil

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"maps"
@@ -16,6 +17,8 @@ import (
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
+
+const database = "events.db"
 
 // A disk is the part of the queue that survives. It belongs to one goroutine.
 type disk struct {
@@ -86,11 +89,15 @@ func (d *disk) connect(path string) ([]Entry, error) {
 	d.db = db
 	db.SetMaxOpenConns(1)
 	// Nobody else opens it, so its index of the log need not be a shared file.
-	for _, statement := range []string{
-		"PRAGMA locking_mode = EXCLUSIVE", "PRAGMA auto_vacuum = INCREMENTAL", "PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL",
+	statements := []string{
+		"PRAGMA locking_mode = EXCLUSIVE", "PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL",
 		"PRAGMA secure_delete = ON", // else what scan finds includes what is over
 		"CREATE TABLE IF NOT EXISTS events (seq INTEGER PRIMARY KEY, record BLOB NOT NULL)",
-	} {
+	}
+	if st, err := os.Stat(path); err != nil || st.Size() == 0 { // it writes each time, which a full disk does not allow
+		statements = slices.Insert(statements, 1, "PRAGMA auto_vacuum = INCREMENTAL")
+	}
+	for _, statement := range statements {
 		if _, err := db.Exec(statement); err != nil {
 			return nil, fmt.Errorf("open %s: %w", path, err)
 		}
@@ -153,6 +160,15 @@ func (d *disk) read(from uint64, n int) ([]Entry, error) {
 	return entries, nil
 }
 
+// there is an error if somebody has deleted the database, which would not be noticed until it is opened again.
+func (d *disk) there() error {
+	_, err := os.Stat(d.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %s is gone", errDamaged, d.path)
+	}
+	return nil
+}
+
 // commit stores events for good, and takes out those that are done with. The newest stays, as what tells that it was stored,
 // and so do enters whose leave is not stored.
 func (d *disk) commit(entries []Entry, done uint64) error {
@@ -199,15 +215,21 @@ func (d *disk) shrink(done uint64) error {
 	if err := d.commit(nil, done); err != nil {
 		return err
 	}
-	for _, statement := range []string{"PRAGMA incremental_vacuum", "PRAGMA wal_checkpoint(TRUNCATE)"} {
+	d.rows = 0 // but for those that stay: it must not seem worth while at once again
+	return d.do("PRAGMA incremental_vacuum", "PRAGMA wal_checkpoint(TRUNCATE)")
+}
+
+// do runs statements that work row by row.
+func (d *disk) do(statements ...string) error {
+	for _, statement := range statements {
 		rows, err := d.db.Query(statement)
 		if err != nil {
-			return fmt.Errorf("shrink %s: %w", d.path, err)
+			return fmt.Errorf("write %s: %w", d.path, err)
 		}
-		for rows.Next() { // it works row by row
+		for rows.Next() {
 		}
 		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-			return fmt.Errorf("shrink %s: %w", d.path, err)
+			return fmt.Errorf("write %s: %w", d.path, err)
 		}
 	}
 	return nil
@@ -232,12 +254,9 @@ func (d *disk) rebuild(memory []Entry, cause error) ([]Entry, error) {
 	entries := memory
 	found := 0
 	for _, path := range []string{d.path, d.wal()} {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			if !errors.Is(err, fs.ErrNotExist) {
-				d.log.Error("the damaged event queue cannot be read", "error", err)
-			}
-			continue
+		b, err := readable(path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			d.log.Error("of the damaged event queue not everything can be read", "error", err)
 		}
 		var list []Entry
 		scan(b, func(e Entry) { list = append(list, e) })
@@ -258,7 +277,15 @@ func (d *disk) rebuild(memory []Entry, cause error) ([]Entry, error) {
 	d.log.Error("the event queue is damaged: it is set aside, and what is readable of it is sent",
 		"file", d.damaged(), "cause", cause, "found", found, "missing", max(missing, 0))
 
-	err := d.replace(entries)
+	// Once the new one is there, the old numbers must not make it seem damaged, too.
+	at := d.counter.at
+	if at.stored = 0; len(entries) > 0 {
+		at.stored = entries[len(entries)-1].Seq
+	}
+	err := d.counter.write(at, true)
+	if err == nil {
+		err = d.replace(entries)
+	}
 	if err != nil {
 		d.close()
 		err = fmt.Errorf("make a new event queue: %w", err)
@@ -266,7 +293,34 @@ func (d *disk) rebuild(memory []Entry, cause error) ([]Entry, error) {
 	return entries, err
 }
 
-func (d *disk) replace(entries []Entry) error {
+// readable reads a file; blocks that cannot be read are zero.
+func readable(path string) ([]byte, error) {
+	b, err := os.ReadFile(path)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return b, err
+	}
+	f, openErr := os.Open(path)
+	if openErr != nil {
+		return nil, err
+	}
+	defer f.Close()
+	size, _ := f.Seek(0, io.SeekEnd)
+	b = make([]byte, size)
+	for at := int64(0); at < size; at += slotStride {
+		f.ReadAt(b[at:min(at+slotStride, size)], at)
+	}
+	return b, err
+}
+
+func (d *disk) replace(entries []Entry) (err error) {
+	complete := false
+	defer func() {
+		if err != nil && !complete { // it may be all the room there is
+			d.close()
+			os.Remove(d.next())
+			os.Remove(d.next() + "-wal")
+		}
+	}()
 	for _, path := range []string{d.next(), d.next() + "-wal"} {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -275,14 +329,21 @@ func (d *disk) replace(entries []Entry) error {
 	if _, err := d.connect(d.next()); err != nil {
 		return err
 	}
-	if err := d.commit(entries, 0); err != nil {
+	for some := range slices.Chunk(entries, batchSize) { // so that the log stays short
+		if err := d.commit(some, 0); err != nil {
+			return err
+		}
+	}
+	// Close would take the log in, too, but does not say if it cannot.
+	if err := d.do("PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
 		return err
 	}
-	err := d.db.Close() // takes the log in
+	err = d.db.Close()
 	d.db = nil
 	if err != nil {
 		return err
 	}
+	complete = true // from here on finish can go on with it
 	if err := os.Rename(d.path, d.damaged()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

@@ -52,24 +52,27 @@ type Queue struct {
 	wake    chan struct{}
 	closing chan struct{}
 	closed  chan struct{}
-	disk    *disk // belongs to the goroutine run; nil: there is none
+	disk    *disk // belongs to the goroutine run, as the next; nil: there is none
+
+	miscounts bool // the counter cannot be written
 
 	mu      sync.Mutex
 	limit   int64
 	last    uint64  // number of the newest event there ever was
 	counted uint64  // the counter knows that numbers up to here are given
-	stored  uint64  // all up to here are on disk
+	stored  uint64  // all up to here are on disk. That they are done with does not wait for it while the disk fails
 	done    uint64  // all up to here are acknowledged, or dropped
 	waiting []item  // the others, the oldest first
-	sent    uint64  // Next has given all up to here
 	bytes   int64   // of them
+	sent    uint64  // Next has given all up to here
 	tail    []Entry // the newest events, all that are not on disk among them
 	page    []Entry // older ones, read from disk for Next
 	wanted  uint64  // what Next found in neither
 	dropped uint64
-	entered map[label]uint64 // the enters that have had no leave
+	latest  map[label]uint64 // the last event of each
 	err     error            // of the disk: Next gives what is only in memory, too
-	blind   bool             // the disk could never be read: there may be older events on it
+	// The disk could not be read: there may be older events on it. So the counter does not hear of done until it can.
+	blind bool
 
 	orphans []pipeline.Event // entered when the queue was opened
 }
@@ -89,6 +92,7 @@ const (
 	manyRows  = 1024
 	reserve   = 1000 // numbers that may be given before the counter has to be told
 	retry     = 2 * time.Second
+	maxRetry  = time.Minute
 )
 
 // ErrInUse says that another process has the queue open.
@@ -106,7 +110,7 @@ func Open(o Options) (*Queue, error) {
 		o.Clock = pipeline.SystemClock(nil)
 	}
 	q := &Queue{
-		options: o, limit: o.Limit, entered: map[label]uint64{},
+		options: o, limit: o.Limit, latest: map[label]uint64{},
 		wake: make(chan struct{}, 1), closing: make(chan struct{}), closed: make(chan struct{}),
 	}
 	if o.Dir == "" {
@@ -136,14 +140,14 @@ func (q *Queue) load() error {
 	case err != nil:
 		return fmt.Errorf("open the event queue: %w; name a directory that can be written in mqtt.queue.dir", err)
 	}
-	q.disk = &disk{path: filepath.Join(dir, "events.db"), log: log, counter: c}
+	q.disk = &disk{path: filepath.Join(dir, database), log: log, counter: c}
 	entries, err := q.disk.load(nil)
 	q.last = max(c.at.last, c.at.stored, c.at.done)
 	if n := len(entries); n > 0 {
 		q.last = max(q.last, entries[n-1].Seq)
 	}
 	switch sameBoot := c.at.boot == bootNumber() && pipeline.BootID() != ""; {
-	case !q.disk.lost || sameBoot && !forgotten:
+	case !q.disk.lost && err == nil || sameBoot && !forgotten:
 	case forgotten:
 		q.last += reserve
 	default: // the power cut may have taken numbers that were given
@@ -151,10 +155,12 @@ func (q *Queue) load() error {
 	}
 	q.counted, q.done = c.at.last, c.at.done
 	q.take(entries, q.last)
-	follow(q.entered, entries)
+	entered := map[label]uint64{}
+	follow(entered, entries)
 	for _, e := range entries {
 		var event pipeline.Event
-		if q.entered[e.label.key()] == e.Seq && json.Unmarshal(e.Event, &event) == nil {
+		q.latest[e.label.key()] = e.Seq
+		if entered[e.label.key()] == e.Seq && json.Unmarshal(e.Event, &event) == nil {
 			q.orphans = append(q.orphans, event)
 		}
 	}
@@ -211,7 +217,7 @@ func (q *Queue) Append(topic func(pipeline.Event) string, events ...pipeline.Eve
 			Seq: e.Seq, Topic: topic(*e), Event: b, Boot: q.options.Clock.Boot, Uptime: e.Uptime,
 			label: label{e.Camera, e.Region, e.Index, e.Type},
 		}
-		follow(q.entered, []Entry{entry})
+		q.latest[entry.label.key()] = entry.Seq
 		q.tail = append(q.tail, entry)
 		q.waiting = append(q.waiting, item{entry.Seq, entry.size()})
 		q.bytes += entry.size()
@@ -285,7 +291,7 @@ func (q *Queue) Stats() Stats {
 	return Stats{Events: len(q.waiting), Bytes: q.bytes, Dropped: q.dropped, Err: q.err}
 }
 
-// Close writes what is not on disk yet. It is an error if that fails.
+// Close writes what is not on disk yet, for which it waits. It is an error if that fails.
 func (q *Queue) Close() error {
 	if q.disk == nil {
 		return nil
@@ -332,16 +338,14 @@ func (q *Queue) drop(i int) {
 
 // forget lets go of what need not be in memory. q.mu is held.
 func (q *Queue) forget() {
-	// Of events that are done with: those that are still to be written, and while that fails only those whose leave is to come.
+	// Of events that are done with those are still to be written which say whether a label is entered.
 	n, _ := slices.BinarySearchFunc(q.tail, q.done+1, compareSeq)
 	kept := slices.DeleteFunc(q.tail[:n:n], func(e Entry) bool {
-		return q.disk == nil || e.Seq <= q.stored || q.err != nil && q.entered[e.label.key()] != e.Seq
+		return q.disk == nil || e.Seq <= q.stored || q.latest[e.label.key()] != e.Seq
 	})
-	if rest := q.tail[n:]; len(kept) == 0 {
-		q.tail = rest
-	} else if len(kept) < n {
-		q.tail = slices.Concat(kept, rest)
-	}
+	from := n - len(kept)
+	copy(q.tail[from:n], kept)
+	q.tail = q.tail[from:]
 	for q.disk != nil && len(q.tail) > maxTail && q.tail[0].Seq <= q.stored {
 		q.tail[0] = Entry{}
 		q.tail = q.tail[1:]
@@ -360,6 +364,7 @@ func (q *Queue) run() {
 	defer q.disk.counter.file.Close()
 	defer q.disk.close()
 	var failed time.Time
+	pause := retry
 	again := time.NewTimer(0)
 	defer again.Stop()
 	for last := false; !last; {
@@ -369,11 +374,16 @@ func (q *Queue) run() {
 		case <-q.closing:
 			last = true
 		}
-		if last || time.Since(failed) >= retry {
+		if last || time.Since(failed) >= pause || q.disk.db != nil && q.wants() {
 			err := q.write()
-			if q.report(err) {
+			if !q.report(err) {
+				pause = retry
+			} else {
+				if q.disk.db == nil { // to try again is to read, or even to write, all of it
+					pause = min(2*pause, maxRetry)
+				}
 				failed = time.Now()
-				again.Reset(retry)
+				again.Reset(pause)
 			}
 		}
 		if q.count(last) {
@@ -385,6 +395,7 @@ func (q *Queue) run() {
 // write brings everything to disk that is not there, and reads what Next wants.
 func (q *Queue) write() error {
 	d := q.disk
+	mended := false
 	if d.db == nil {
 		if err := q.reload(nil); err != nil {
 			return err
@@ -396,23 +407,7 @@ func (q *Queue) write() error {
 		q.mu.Unlock()
 		var err error
 		switch n := len(batch); {
-		case n > 0:
-			if batch[n-1].Seq > d.counter.at.limit {
-				at := d.counter.at
-				at.limit = batch[n-1].Seq + reserve
-				err = d.counter.write(at, true)
-			}
-			if err == nil {
-				err = d.commit(batch, done)
-			}
-			if err == nil {
-				q.mu.Lock()
-				q.stored = batch[n-1].Seq
-				q.forget()
-				q.mu.Unlock()
-				q.options.Changed()
-			}
-		case wanted > 0:
+		case wanted > 0: // first: a full disk can be read
 			var page []Entry
 			if page, err = d.read(wanted, pageSize); err == nil {
 				q.mu.Lock()
@@ -423,13 +418,37 @@ func (q *Queue) write() error {
 				q.mu.Unlock()
 				q.options.Changed()
 			}
+		case n > 0:
+			if batch[n-1].Seq > d.counter.at.limit {
+				at := d.counter.at
+				at.limit = batch[n-1].Seq + reserve
+				err = d.counter.write(at, true)
+			}
+			if err == nil {
+				err = d.there()
+			}
+			if err == nil {
+				err = d.commit(batch, done)
+			}
+			if err == nil { // before anybody hears of the numbers
+				at := d.counter.at
+				at.last, at.stored = max(at.last, d.newest), d.newest
+				err = d.counter.write(at, false)
+			}
+			if err == nil {
+				q.mu.Lock()
+				q.stored = batch[n-1].Seq
+				q.forget()
+				q.mu.Unlock()
+				q.options.Changed()
+			}
 		case drained && d.rows > manyRows:
 			err = d.shrink(done)
 		default:
 			return nil
 		}
-		if damage(err) {
-			err = q.reload(err)
+		if damage(err) && !mended { // a second time, the disk is to be given a rest
+			err, mended = q.reload(err), true
 		}
 		if err != nil && !full(err) {
 			d.close() // to open it anew is all that can be tried
@@ -445,6 +464,11 @@ func (q *Queue) reload(damaged error) error {
 	q.mu.Lock()
 	memory, last := slices.Clone(q.tail), q.last
 	q.mu.Unlock()
+	if damaged != nil && q.disk.db != nil {
+		if rows, err := q.disk.read(0, -1); err == nil { // as of a file that was deleted
+			memory = union(rows, memory)
+		}
+	}
 	var entries []Entry
 	var err error
 	if q.disk.close(); damaged != nil {
@@ -453,6 +477,10 @@ func (q *Queue) reload(damaged error) error {
 		entries, err = q.disk.load(memory)
 	}
 	if err != nil {
+		q.mu.Lock()
+		q.detach(entries, last)
+		q.mu.Unlock()
+		q.options.Changed()
 		return err
 	}
 	q.mu.Lock()
@@ -463,6 +491,26 @@ func (q *Queue) reload(damaged error) error {
 	q.mu.Unlock()
 	q.options.Changed()
 	return nil
+}
+
+// detach goes on without the disk, with the events that could be read up to a number, and those after it. q.mu is held.
+func (q *Queue) detach(entries []Entry, last uint64) {
+	i, _ := slices.BinarySearchFunc(q.tail, last+1, compareSeq)
+	q.tail = slices.Concat(entries, q.tail[i:])
+	q.waiting, q.bytes = nil, 0
+	for _, e := range q.tail {
+		if e.Seq > q.done {
+			q.waiting = append(q.waiting, item{e.Seq, e.size()})
+			q.bytes += e.size()
+		}
+	}
+	q.blind, q.stored, q.page, q.wanted = true, 0, nil, 0
+}
+
+func (q *Queue) wants() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.wanted > 0
 }
 
 // report notes whether the disk works, and says in the log when that changes.
@@ -496,9 +544,13 @@ func (q *Queue) count(last bool) (more bool) {
 	}
 	more = failing && at.last > q.counted
 	q.mu.Unlock()
-	if err := c.write(at, last || more); err != nil {
+	err := c.write(at, last || more || q.disk.lost)
+	if err == nil {
+		q.disk.lost = false
+	} else if !q.miscounts {
 		q.options.Log.Error("after the next start, events may have numbers that were used", "error", err)
 	}
+	q.miscounts = err != nil
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.counted = at.last
