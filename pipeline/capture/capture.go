@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -64,12 +65,14 @@ func Redact(s string) string { return wire.Redact(s) }
 
 // How long things may take.
 const (
-	openTimeout  = 15 * time.Second // from the question for a source to its first picture
-	idleTimeout  = 4 * time.Second  // without a picture
-	quietTimeout = 4 * time.Second  // without a word from tarsier-capture, which speaks each second
+	openTimeout  = 15 * time.Second        // from the question for a source to its first picture
+	idleTimeout  = 3500 * time.Millisecond // without a picture: that it is offline is to be known within 5 s
+	quietTimeout = 4 * time.Second         // without a word from tarsier-capture, which speaks each second
+	maxAge       = time.Minute             // of a picture when it comes; one of a file may have waited for a question
 	firstPause   = 100 * time.Millisecond
 	longestPause = 2 * time.Second
-	steadyAfter  = 5 * time.Second // with pictures, and pauses are short again
+	steadyAfter  = 5 * time.Second        // with pictures, and pauses are short again
+	doubt        = 500 * time.Millisecond // with pictures, before they are said to arrive from a source that broke off at once
 )
 
 // Camera keeps a source open.
@@ -124,10 +127,11 @@ func (c *Camera) Run(ctx context.Context) error {
 		}
 	}()
 	pause := firstPause
+	var last outcome
 	for ctx.Err() == nil {
-		var steady bool
+		began := time.Now()
 		var err error
-		s, steady, err = c.attempt(ctx, s)
+		s, last, err = c.attempt(ctx, s, last == brief)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -136,7 +140,7 @@ func (c *Camera) Run(ctx context.Context) error {
 			s.Close()
 			s = nil
 		}
-		if steady {
+		if last == steady {
 			pause = firstPause
 		}
 		c.fail(err, pause == firstPause)
@@ -147,44 +151,63 @@ func (c *Camera) Run(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(pause):
+		// A camera that let us wait may be back by now.
+		case <-time.After(max(firstPause, time.Until(began.Add(pause)))):
 		}
 		pause = min(2*pause, longestPause)
 	}
 	return nil
 }
 
+// outcome is what became of an attempt to open a source.
+type outcome int
+
+const (
+	none   outcome = iota // no picture came
+	brief                 // it broke off soon
+	steady                // it lasted
+)
+
 // attempt opens the source, in s or where that is nil a new session, and returns when it failed, with the session if it can be asked again.
-func (c *Camera) attempt(ctx context.Context, s *Session) (_ *Session, steady bool, err error) {
+func (c *Camera) attempt(ctx context.Context, s *Session, doubtful bool) (_ *Session, o outcome, err error) {
 	if s == nil {
 		if s, err = start(ctx, c.opts); err != nil {
-			return nil, false, err
+			return nil, none, err
 		}
 	}
 	if err = s.Reopen(ctx, c.opts.Source); err == nil {
-		steady, err = c.deliver(ctx, s)
+		o, err = c.deliver(ctx, s, doubtful)
 	}
 	if s.Dead() {
 		s.Close()
 		s = nil
 	}
-	return s, steady, err
+	return s, o, err
 }
 
-// deliver lets Newest have the session until it breaks; steady is one that lasted.
-func (c *Camera) deliver(ctx context.Context, s *Session) (steady bool, err error) {
+// deliver lets Newest have the session until it breaks. One that is doubtful counts when it has given more than its first picture: a camera
+// that gives no other, over and over, is not online each time.
+func (c *Camera) deliver(ctx context.Context, s *Session, doubtful bool) (outcome, error) {
 	opened := time.Now()
-	c.seen(opened)
+	if !doubtful {
+		c.seen(opened)
+	}
 	c.offer(s)
 	defer c.offer(nil)
 	for {
 		select {
 		case <-ctx.Done():
-			return false, ctx.Err()
+			return none, ctx.Err()
 		case at := <-s.arrived:
-			c.seen(at)
+			if doubtful = doubtful && at.Sub(opened) < doubt; !doubtful {
+				c.seen(at)
+			}
 		case err := <-s.broken:
-			return time.Since(opened) > steadyAfter, err
+			// What must only be opened again did deliver.
+			if f := (*wire.Fault)(nil); time.Since(opened) > steadyAfter || errors.As(err, &f) && f.Reason == wire.ReasonAgain {
+				return steady, err
+			}
+			return brief, err
 		}
 	}
 }
@@ -245,7 +268,7 @@ func (c *Camera) seen(at time.Time) {
 func (c *Camera) fail(err error, once bool) {
 	c.status.Lock()
 	defer c.status.Unlock()
-	if f := (*wire.Fault)(nil); c.online && once && (!errors.As(err, &f) || f.Reason == wire.ReasonBroken || f.Reason == wire.ReasonBehind) {
+	if f := (*wire.Fault)(nil); c.online && once && (!errors.As(err, &f) || f.Reason == wire.ReasonBroken || f.Reason == wire.ReasonAgain) {
 		c.opts.Log.Warn("camera interrupted", "error", err)
 		c.err = err
 		return
@@ -277,7 +300,7 @@ func (c *Camera) watch(ctx context.Context) {
 
 // tell calls Status with what is new; the caller holds c.status.
 func (c *Camera) tell(online bool, err error) {
-	same := c.known && c.online == online && (online || c.err != nil && err.Error() == c.err.Error())
+	same := c.known && c.online == online && (online || c.err != nil && gist(err) == gist(c.err))
 	c.known, c.online, c.err = true, online, err
 	if same {
 		return
@@ -290,4 +313,10 @@ func (c *Camera) tell(online bool, err error) {
 	if c.opts.Status != nil {
 		c.opts.Status(online, err)
 	}
+}
+
+// gist leaves out what is in brackets: what FFmpeg complains of is different each time.
+func gist(err error) string {
+	s, _, _ := strings.Cut(err.Error(), " (")
+	return s
 }

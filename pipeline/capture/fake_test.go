@@ -1,10 +1,13 @@
 package capture_test
 
 import (
+	"context"
+	"math"
 	"net"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"tarsier/pipeline/capture"
 	"tarsier/pipeline/capture/wire"
@@ -64,11 +67,52 @@ func foreign() {
 	forever(conn)
 }
 
-func hangs() {
-	conn := asked()
+// answers opens, tells of a first picture, and gives to the next question what says.
+func answers(what func(net.Conn)) {
+	conn := fake()
+	d := wire.NewDecoder(conn)
+	conn.Write(wire.Append(nil, &wire.Hello{Version: wire.Version, Build: "fake"}))
+	d.Read()
 	conn.Write(wire.Append(nil, &wire.Opened{Width: 640, Height: 480}))
-	conn.Write(wire.Append(nil, &wire.Pictures{Width: 640, Height: 480, Size: 224, Regions: []uint16{0}}))
+	d.Read()
+	what(conn)
 	forever(conn)
+}
+
+// pictures are for one question, of some age and regions.
+func pictures(age time.Duration, regions ...uint16) []byte {
+	b := wire.Append(nil, &wire.Pictures{Age: age, Width: 640, Height: 480, Size: 224, Regions: regions})
+	return append(b, make([]byte, len(regions)*224*224*3)...)
+}
+
+func crossed() {
+	answers(func(conn net.Conn) {
+		conn.Write(append(wire.Append(nil, &wire.Image{Length: 10}), make([]byte, 10)...))
+	})
+}
+
+func ancient() { answers(func(conn net.Conn) { conn.Write(pictures(math.MaxInt64, 0)) }) }
+func doubled() { answers(func(conn net.Conn) { conn.Write(pictures(0, 0, 0)) }) }
+
+func flood() {
+	answers(func(conn net.Conn) {
+		for {
+			if _, err := conn.Write(wire.Append(nil, &wire.Pulse{Pictures: 1})); err != nil {
+				return
+			}
+		}
+	})
+}
+
+func withholds() {
+	answers(func(conn net.Conn) {
+		for n := uint64(1); ; n += 10 {
+			if _, err := conn.Write(wire.Append(nil, &wire.Pulse{Pictures: n})); err != nil {
+				return
+			}
+			time.Sleep(time.Second)
+		}
+	})
 }
 
 // What a child does wrong is said in a line, and no reason to fail: it is started again.
@@ -87,12 +131,33 @@ func TestChildMisbehaves(t *testing.T) {
 			c.waits(false, words...)
 		})
 	}
-	t.Run("unasked", func(t *testing.T) {
-		t.Parallel()
-		c := runCamera(t, capture.Options{Source: "any", Child: as(t, "unasked")})
-		c.waits(true)
-		c.waits(false, "malformed", "nobody asked")
-	})
+	for part, words := range map[string][]string{
+		"unasked":   {"malformed", "nobody asked"},
+		"crossed":   {"malformed", "Image", "Newest"},
+		"ancient":   {"old"},
+		"doubled":   {"malformed", "region"},
+		"flood":     {"malformed", "in a minute"},
+		"withholds": {"hangs", "gives none"},
+	} {
+		t.Run(part, func(t *testing.T) {
+			t.Parallel()
+			c := runCamera(t, capture.Options{Source: "any", Child: as(t, part)})
+			ctx, cancel := context.WithCancel(c.ctx)
+			asking := make(chan struct{})
+			go func() {
+				defer close(asking)
+				if err := c.Newest(ctx, &capture.Frame{}); err == nil {
+					t.Error("a picture came of it")
+				}
+			}()
+			defer func() { <-asking }()
+			defer cancel()
+			c.waits(true)
+			for _, w := range words {
+				eventually(t, w, func() bool { return strings.Contains(c.log.String(), w) })
+			}
+		})
+	}
 	t.Run("missing", func(t *testing.T) {
 		c := runCamera(t, capture.Options{Source: "any", Child: "/nonexistent/tarsier-capture"})
 		c.waits(false, "/nonexistent/tarsier-capture", "go build", "deploy/setup")

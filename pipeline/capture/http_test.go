@@ -20,7 +20,7 @@ var pid = os.Getpid()
 func TestMJPEG(t *testing.T) {
 	t.Parallel()
 	var photos [][]byte
-	for _, name := range []string{"owl.jpg", "parrot.jpg"} {
+	for _, name := range []string{"owl.jpg", "hot_dog.jpg"} {
 		b, err := os.ReadFile(photo(t, name))
 		if err != nil {
 			t.Fatal(err)

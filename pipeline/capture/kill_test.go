@@ -84,7 +84,8 @@ func TestChildKilled(t *testing.T) {
 var parts = map[string]func(){
 	"daemon":  daemon,
 	"garbage": garbage, "silence": silence, "version": wrongVersion, "quits": func() { fmt.Fprintln(os.Stderr, "tarsier-capture: no such library") },
-	"unasked": unasked, "huge": huge, "foreign": foreign, "hangs": hangs,
+	"unasked": unasked, "huge": huge, "foreign": foreign, "crossed": crossed, "ancient": ancient, "doubled": doubled,
+	"flood": flood, "withholds": withholds,
 }
 
 // as makes this binary known under one of those names.

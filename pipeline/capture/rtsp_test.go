@@ -3,18 +3,11 @@ package capture_test
 import (
 	"net"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/bluenviron/gortsplib/v4"
-	"github.com/bluenviron/gortsplib/v4/pkg/auth"
-	"github.com/bluenviron/gortsplib/v4/pkg/base"
-	"github.com/bluenviron/gortsplib/v4/pkg/description"
-	"github.com/bluenviron/gortsplib/v4/pkg/format"
-
 	"tarsier/pipeline/capture"
+	"tarsier/pipeline/capture/cameratest"
 )
 
 // An IP camera: 12.5 pictures a second, H.264, behind a login.
@@ -23,147 +16,31 @@ const (
 	frameTime      = 80 * time.Millisecond
 )
 
-type rtspCamera struct {
-	t       *testing.T
-	addr    string
-	server  *gortsplib.Server
-	stream  *gortsplib.ServerStream
-	media   *description.Media
-	format  *format.H264
-	units   [][][]byte
-	frozen  atomic.Bool  // connections stay, pictures do not come
-	slow    atomic.Int64 // how many times too slow they come
-	players sync.WaitGroup
-	nonce   string
-	close   func()
-
-	mu       sync.Mutex
-	sessions map[*gortsplib.ServerSession]chan struct{} // those that play; closed at their end
-	sent     []time.Time                                // when the last of them got each picture
+func clip(t *testing.T, video string) *cameratest.Clip {
+	t.Helper()
+	c, err := cameratest.ReadClip(testdata(t, "videos/"+video), 25)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
-func newRTSP(t *testing.T, addr string) *rtspCamera {
+func newRTSP(t *testing.T, addr string) *cameratest.RTSP {
 	t.Helper()
-	sps, pps, units, err := accessUnits(testdata(t, "videos/car.mp4"))
+	r, err := cameratest.NewRTSP(cameratest.Options{
+		Address: addr, User: user, Password: password, Clip: clip(t, "car.mp4"), Other: clip(t, "bottle.mp4"), Every: frameTime,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rtspCamera{t: t, units: units[:25], sessions: make(map[*gortsplib.ServerSession]chan struct{})}
-	r.slow.Store(1)
-	r.format = &format.H264{PayloadTyp: 96, SPS: sps, PPS: pps, PacketizationMode: 1}
-	r.media = &description.Media{Type: description.MediaTypeVideo, Formats: []format.Format{r.format}}
-	r.nonce, err = auth.GenerateNonce()
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.server = &gortsplib.Server{Handler: r, RTSPAddress: addr, Listen: func(network, address string) (net.Listener, error) {
-		l, err := net.Listen(network, address)
-		if err == nil {
-			r.addr = l.Addr().String()
-		}
-		return l, err
-	}}
-	r.mu.Lock() // a camera that waits for this one asks at once
-	defer r.mu.Unlock()
-	if err := r.server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	r.stream = gortsplib.NewServerStream(r.server, &description.Session{Medias: []*description.Media{r.media}})
-	r.close = sync.OnceFunc(r.end)
-	t.Cleanup(r.close)
+	t.Cleanup(r.Close)
 	return r
 }
 
-func (r *rtspCamera) end() {
-	r.stream.Close()
-	r.server.Close()
-	r.players.Wait()
-}
-
-func (r *rtspCamera) url(password string) string {
-	return "rtsp://" + user + ":" + password + "@" + r.addr + "/1"
-}
-
-func (r *rtspCamera) OnDescribe(ctx *gortsplib.ServerHandlerOnDescribeCtx) (*base.Response, *gortsplib.ServerStream, error) {
-	// As cameras do; FFmpeg 5.1 knows no other digest, and takes what comes last.
-	methods := []auth.ValidateMethod{auth.ValidateMethodBasic, auth.ValidateMethodDigestMD5}
-	if auth.Validate(ctx.Request, user, password, methods, "camera", r.nonce) != nil {
-		return &base.Response{StatusCode: base.StatusUnauthorized, Header: base.Header{
-			"WWW-Authenticate": auth.GenerateWWWAuthenticate(methods, "camera", r.nonce),
-		}}, nil, nil
-	}
-	return &base.Response{StatusCode: base.StatusOK}, r.streamed(), nil
-}
-
-func (r *rtspCamera) streamed() *gortsplib.ServerStream {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.stream
-}
-
-func (r *rtspCamera) OnSetup(*gortsplib.ServerHandlerOnSetupCtx) (*base.Response, *gortsplib.ServerStream, error) {
-	return &base.Response{StatusCode: base.StatusOK}, r.streamed(), nil
-}
-
-// OnPlay sends the clip over and over to this session, until it is closed.
-func (r *rtspCamera) OnPlay(ctx *gortsplib.ServerHandlerOnPlayCtx) (*base.Response, error) {
-	over := make(chan struct{})
-	r.mu.Lock()
-	r.sessions[ctx.Session] = over
-	r.sent = nil
-	r.mu.Unlock()
-	r.players.Add(1)
-	go func() {
-		defer r.players.Done()
-		r.play(ctx.Session, over)
-	}()
-	return &base.Response{StatusCode: base.StatusOK}, nil
-}
-
-func (r *rtspCamera) OnSessionClose(ctx *gortsplib.ServerHandlerOnSessionCloseCtx) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if over, ok := r.sessions[ctx.Session]; ok {
-		close(over)
-		delete(r.sessions, ctx.Session)
-	}
-}
-
-func (r *rtspCamera) play(s *gortsplib.ServerSession, over chan struct{}) {
-	encoder, err := r.format.CreateEncoder()
-	if err != nil {
-		r.t.Error(err)
-		return
-	}
-	due := time.Now()
-	for n := 0; ; n++ {
-		select {
-		case <-over:
-			return
-		case <-time.After(time.Until(due)):
-		}
-		due = due.Add(frameTime * time.Duration(r.slow.Load()))
-		if r.frozen.Load() {
-			continue
-		}
-		unit := r.units[n%len(r.units)]
-		if n%len(r.units) == 0 {
-			unit = append([][]byte{r.format.SPS, r.format.PPS}, unit...)
-		}
-		packets, err := encoder.Encode(unit)
-		if err != nil {
-			r.t.Error(err)
-			return
-		}
-		r.mu.Lock()
-		r.sent = append(r.sent, time.Now())
-		r.mu.Unlock()
-		for _, p := range packets {
-			p.Timestamp = uint32(int64(n) * int64(frameTime) * 90000 / int64(time.Second))
-			if s.WritePacketRTP(r.media, p) != nil {
-				return
-			}
-		}
+func set(t *testing.T, r *cameratest.RTSP, f cameratest.Fault) {
+	t.Helper()
+	if err := r.Set(f); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -178,7 +55,7 @@ func (c *camera) secretless() {
 func TestRTSP(t *testing.T) {
 	t.Parallel()
 	r := newRTSP(t, "127.0.0.1:0")
-	c := runCamera(t, capture.Options{Source: r.url(password)})
+	c := runCamera(t, capture.Options{Source: r.URL(password)})
 	var f capture.Frame
 	c.newest(&f)
 	c.waits(true)
@@ -194,9 +71,7 @@ func TestRTSP(t *testing.T) {
 		}
 	}
 	n := int((f.Stream + frameTime/2) / frameTime)
-	r.mu.Lock()
-	sent := r.sent[n]
-	r.mu.Unlock()
+	sent := r.Sent()[n]
 	if d := f.Taken.Sub(sent); d.Abs() > frameTime {
 		t.Errorf("picture %d is said to be taken %v after it was sent", n, d)
 	}
@@ -207,8 +82,8 @@ func TestRTSPRefused(t *testing.T) {
 	t.Parallel()
 	r := newRTSP(t, "127.0.0.1:0")
 	const wrong = "wr0ngT0pS3cret"
-	c := runCamera(t, capture.Options{Source: r.url(wrong)})
-	c.waits(false, r.addr, "refuses the login", "401")
+	c := runCamera(t, capture.Options{Source: r.URL(wrong)})
+	c.waits(false, r.Addr, "refuses the login", "401")
 	eventually(t, "a second try", func() bool { return strings.Count(c.log.String(), "401") > 2 })
 	c.stop()
 	c.secretless()
@@ -252,17 +127,17 @@ func TestRTSPSilent(t *testing.T) {
 func TestRTSPFreezes(t *testing.T) {
 	t.Parallel()
 	r := newRTSP(t, "127.0.0.1:0")
-	c := runCamera(t, capture.Options{Source: r.url(password)})
+	c := runCamera(t, capture.Options{Source: r.URL(password)})
 	var f capture.Frame
 	c.newest(&f)
 	c.waits(true)
-	r.frozen.Store(true)
+	set(t, r, cameratest.Frozen)
 	start := time.Now()
-	c.waits(false, r.addr)
+	c.waits(false, r.Addr)
 	if d := time.Since(start); d > 5*time.Second {
 		t.Errorf("that took %v", d)
 	}
-	r.frozen.Store(false)
+	set(t, r, cameratest.Healthy)
 	c.until(true)
 	c.newest(&f)
 	c.secretless()
@@ -272,13 +147,13 @@ func TestRTSPFreezes(t *testing.T) {
 func TestRTSPRestarts(t *testing.T) {
 	t.Parallel()
 	r := newRTSP(t, "127.0.0.1:0")
-	c := runCamera(t, capture.Options{Source: r.url(password)})
+	c := runCamera(t, capture.Options{Source: r.URL(password)})
 	var f capture.Frame
 	c.newest(&f)
 	c.waits(true)
-	r.close()
-	c.waits(false, r.addr)
-	newRTSP(t, r.addr)
+	set(t, r, cameratest.Refusing)
+	c.waits(false, r.Addr)
+	set(t, r, cameratest.Healthy)
 	c.until(true)
 	c.newest(&f)
 	c.secretless()
@@ -288,11 +163,11 @@ func TestRTSPRestarts(t *testing.T) {
 func TestRTSPFallsBehind(t *testing.T) {
 	t.Parallel()
 	r := newRTSP(t, "127.0.0.1:0")
-	c := runCamera(t, capture.Options{Source: r.url(password)})
+	c := runCamera(t, capture.Options{Source: r.URL(password)})
 	var f capture.Frame
 	c.newest(&f)
 	c.waits(true)
-	r.slow.Store(4)
+	set(t, r, cameratest.Late)
 	oldest := time.Duration(0)
 	for !strings.Contains(c.log.String(), "stream's own clock") {
 		c.newest(&f)
@@ -301,7 +176,7 @@ func TestRTSPFallsBehind(t *testing.T) {
 	if oldest < 2*time.Second {
 		t.Errorf("its pictures are said to be %v old at most", oldest)
 	}
-	r.slow.Store(1)
+	set(t, r, cameratest.Healthy)
 	c.newest(&f)
 	if age := time.Since(f.Taken); age > time.Second {
 		t.Errorf("opened again, its pictures are %v old", age)

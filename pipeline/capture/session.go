@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -26,15 +27,22 @@ type Session struct {
 	arrived chan time.Time
 	broken  chan error
 
+	unasked int       // messages that answered nothing
+	since   time.Time // this; they are listen's
+	passed  int       // pulses that told of pictures while a question for one had no answer for long; listen's too
+
 	turn     chan struct{} // held from a question to its answer
 	answered chan struct{}
 	reply    reply // written by listen before answered, read by who has the turn
 
 	mu        sync.Mutex
 	out       []byte
-	asking    bool  // a question is out
-	abandoned bool  // and nobody waits for the answer
-	failed    error // why it is over
+	asking    wire.Message // the question that is out; nil: none
+	asked     time.Time    // when it went out
+	before    uint64       // pictures that had come by then
+	pictures  uint64       // that have come by the last pulse
+	abandoned bool         // nobody waits for its answer
+	failed    error        // why it is over
 }
 
 type reply struct {
@@ -224,7 +232,7 @@ func (s *Session) ask(ctx context.Context, q wire.Message) error {
 		return s.failure()
 	}
 	s.mu.Lock()
-	s.asking = true
+	s.asking, s.asked, s.before = q, time.Now(), s.pictures
 	s.out = wire.Append(s.out[:0], q)
 	_, err := s.conn.Write(s.out)
 	s.mu.Unlock()
@@ -287,7 +295,12 @@ func (s *Session) listen(d *wire.Decoder) {
 func (s *Session) hear(d *wire.Decoder, m wire.Message) error {
 	switch m := m.(type) {
 	case *wire.Pulse:
+		if err := s.speaks(); err != nil {
+			return err
+		}
 		switch {
+		case s.withholds(m.Pictures):
+			return fmt.Errorf("tarsier-capture hangs: it has pictures of %s, and gives none", Redact(s.opts.Source))
 		case m.Pictures == 0 && m.Idle > openTimeout:
 			hint := ""
 			if strings.HasPrefix(s.opts.Source, "gst:") || strings.HasPrefix(s.opts.Source, "csi:") {
@@ -297,7 +310,7 @@ func (s *Session) hear(d *wire.Decoder, m wire.Message) error {
 			return fmt.Errorf("%s: no first picture for %v%s", Redact(s.opts.Source), m.Idle.Round(time.Second), hint)
 		case m.Pictures > 0 && m.Idle > idleTimeout:
 			return fmt.Errorf("%s: no picture for %v", Redact(s.opts.Source), m.Idle.Round(100*time.Millisecond))
-		case m.Pictures > 0:
+		case m.Pictures > 0 && len(s.broken) == 0:
 			s.arrives(time.Now().Add(-m.Idle))
 		}
 		return nil
@@ -307,59 +320,141 @@ func (s *Session) hear(d *wire.Decoder, m wire.Message) error {
 			s.breaks(err)
 		}
 		if !m.Pending {
-			return nil
+			return s.speaks()
 		}
-		return s.answer(func(r *reply) error {
+		return s.answer(m, func(r *reply) error {
 			r.err = err
 			return nil
 		})
 	case *wire.Opened:
+		// What an earlier source left.
 		select {
-		case <-s.broken: // what an earlier source left
+		case <-s.broken:
+		default:
+		}
+		select {
+		case <-s.arrived:
 		default:
 		}
 		total := int(m.Total)
-		return s.answer(func(r *reply) error {
+		return s.answer(m, func(r *reply) error {
 			r.total = total
 			return nil
 		})
 	case *wire.Image:
-		return s.answer(func(r *reply) error {
-			r.pixels = make([]byte, d.Extra())
-			return d.Pixels(r.pixels)
+		return s.answer(m, func(r *reply) (err error) {
+			r.pixels, err = pixels(nil, d)
+			return err
 		})
 	case *wire.Pictures:
 		now := time.Now()
-		for _, r := range m.Regions {
-			if int(r) >= len(s.opts.Regions) {
-				return fmt.Errorf("%w: region %d of %d", wire.ErrMalformed, r, len(s.opts.Regions))
-			}
+		if err := s.check(m); err != nil {
+			return err
 		}
-		if int(m.Size) != s.opts.Size {
-			return fmt.Errorf("%w: pictures of %d pixels, not %d", wire.ErrMalformed, m.Size, s.opts.Size)
-		}
-		return s.answer(func(r *reply) error {
+		return s.answer(m, func(r *reply) (err error) {
 			regions := append(r.head.Regions[:0], m.Regions...)
 			r.at, r.head = now, *m
 			r.head.Regions = regions
-			if n := d.Extra(); cap(r.pixels) < n {
-				r.pixels = make([]byte, n)
-			} else {
-				r.pixels = r.pixels[:n]
-			}
-			return d.Pixels(r.pixels)
+			r.pixels, err = pixels(r.pixels[:0], d)
+			return err
 		})
 	}
 	return fmt.Errorf("%w: %T is nothing for a daemon", wire.ErrMalformed, m)
 }
 
-// answer fills the reply and hands it over.
-func (s *Session) answer(fill func(*reply) error) error {
+// maxUnasked is how often tarsier-capture may speak in a minute without being asked. It does so each second, and a daemon that was
+// kept from listening finds what was said meanwhile.
+const maxUnasked = 1000
+
+// speaks notes that it was not asked. Who cannot stop would keep a processor busy with listening.
+func (s *Session) speaks() error {
+	if now := time.Now(); now.Sub(s.since) > time.Minute {
+		s.unasked, s.since = 0, now
+	}
+	if s.unasked++; s.unasked > maxUnasked {
+		return fmt.Errorf("%w: more than %d in a minute that nobody asked for", wire.ErrMalformed, maxUnasked)
+	}
+	return nil
+}
+
+// withholds says whether a question for a picture waits for long while pictures come, told by two pulses since one may have overtaken the answer.
+func (s *Session) withholds(pictures uint64) bool {
 	s.mu.Lock()
-	asking := s.asking
+	defer s.mu.Unlock()
+	s.pictures = pictures
+	_, open := s.asking.(*wire.Open)
+	if s.asking == nil || open || pictures <= s.before+1 || time.Since(s.asked) < idleTimeout {
+		s.passed = 0
+		return false
+	}
+	s.passed++
+	return s.passed > 1
+}
+
+// check compares pictures with what was asked for: each region once and in order or, in tiles, at least once.
+func (s *Session) check(m *wire.Pictures) error {
+	next := 0
+	for _, r := range m.Regions {
+		switch {
+		case int(r) == next:
+			next++
+		case int(r) != next-1 || s.opts.Fit != "tiles":
+			return fmt.Errorf("%w: region %d where %d is due", wire.ErrMalformed, r, next)
+		}
+	}
+	switch {
+	case next != len(s.opts.Regions):
+		return fmt.Errorf("%w: pictures of %d regions, not %d", wire.ErrMalformed, next, len(s.opts.Regions))
+	case int(m.Size) != s.opts.Size:
+		return fmt.Errorf("%w: pictures of %d pixels, not %d", wire.ErrMalformed, m.Size, s.opts.Size)
+	case !s.opts.EveryFrame && m.Age > maxAge:
+		return fmt.Errorf("%s: tarsier-capture gives a picture that is %v old", Redact(s.opts.Source), m.Age.Round(time.Second))
+	}
+	return nil
+}
+
+// pixels reads what follows a message into b, and takes memory only as it comes: a length is no more than a claim.
+func pixels(b []byte, d *wire.Decoder) ([]byte, error) {
+	for d.Extra() > 0 {
+		n := len(b)
+		if n == cap(b) {
+			b = slices.Grow(b, min(d.Extra(), max(n, 1<<20)))
+		}
+		b = b[:min(cap(b), n+d.Extra())]
+		if err := d.Pixels(b[n:]); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+// answers says whether m may be the answer to q.
+func answers(q, m wire.Message) (ok bool) {
+	switch m.(type) {
+	case *wire.Fault:
+		return true
+	case *wire.Opened:
+		_, ok = q.(*wire.Open)
+	case *wire.Image:
+		_, ok = q.(*wire.JPEG)
+	case *wire.Pictures:
+		if _, ok = q.(*wire.Newest); !ok {
+			_, ok = q.(*wire.Next)
+		}
+	}
+	return ok
+}
+
+// answer fills the reply with m and hands it over.
+func (s *Session) answer(m wire.Message, fill func(*reply) error) error {
+	s.mu.Lock()
+	q := s.asking
 	s.mu.Unlock()
-	if !asking {
+	if q == nil {
 		return fmt.Errorf("%w: an answer that nobody asked for", wire.ErrMalformed)
+	}
+	if !answers(q, m) {
+		return fmt.Errorf("%w: %T as the answer to %T", wire.ErrMalformed, m, q)
 	}
 	s.reply.err = nil
 	if err := fill(&s.reply); err != nil {
@@ -367,7 +462,7 @@ func (s *Session) answer(fill func(*reply) error) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.asking = false
+	s.asking = nil
 	if s.abandoned {
 		s.abandoned = false
 		s.release()

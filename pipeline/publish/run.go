@@ -30,7 +30,7 @@ var defaultTiming = timing{
 	// Of a peer that is gone the kernel knows after 15 s, see dial; this is for one that hangs, or a proxy. A ping waits behind a
 	// snapshot, which takes its time on a slow link.
 	keepAlive:   15 * time.Second,
-	ping:        20 * time.Second,
+	ping:        15 * time.Second,
 	ack:         time.Minute,
 	pause:       250 * time.Millisecond,
 	longest:     5 * time.Second,

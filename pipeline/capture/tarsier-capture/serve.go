@@ -169,6 +169,10 @@ func (s *server) pulse(every time.Duration) {
 		select {
 		case <-tick:
 			watchdog()
+			if has, may := memory(); has > may/10*9 {
+				s.stderr.printf("it has %d of the %d MiB of memory that it may have, and ends: something leaks", has>>20, may>>20)
+				os.Exit(1)
+			}
 		case <-s.news:
 		}
 		s.mu.Lock()

@@ -1,5 +1,8 @@
 package main
 
+// #include "resized.h"
+import "C"
+
 import (
 	"math"
 	"os"
@@ -75,6 +78,7 @@ func openStream(o *wire.Open, stderr *stderrFilter, news chan<- struct{}) (*stre
 		err := play()
 		s.mu.Lock()
 		s.err = err
+		s.expire()
 		s.mu.Unlock()
 		s.change.Broadcast()
 		select {
@@ -121,6 +125,7 @@ func (s *stream) take() (*picture, error) {
 	now := time.Now()
 	s.asked, s.interval = now, now.Sub(s.asked)
 	s.waiting = true
+	s.expire()
 	for s.newest == nil && s.err == nil {
 		s.change.Wait()
 	}
@@ -137,6 +142,16 @@ func (s *stream) take() (*picture, error) {
 	return s.answered, nil
 }
 
+// expire drops the last picture of what has ended, where nobody took it in time: of a stream that broke off it is the news that counts, and
+// a picture is given only while it is new.
+func (s *stream) expire() {
+	if s.err == nil || s.newest == nil || s.every || s.err.Reason == wire.ReasonEnd && time.Since(s.newest.taken) < maxLag {
+		return
+	}
+	s.free = append(s.free, s.newest)
+	s.newest = nil
+}
+
 // over tells that no more pictures come, though one may wait.
 func (s *stream) over() bool {
 	s.mu.Lock()
@@ -148,11 +163,12 @@ func (s *stream) over() bool {
 func (s *stream) state(tell bool) (pictures uint64, idle time.Duration, err *wire.Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.expire()
 	switch {
 	case s.err != nil && s.newest == nil && !s.told && tell:
 		s.told = true
 		err = s.err
-	case s.err != nil, s.dozing, s.every && s.newest != nil:
+	case s.told, s.err != nil && s.err.Reason == wire.ReasonEnd, s.dozing, s.every && s.newest != nil:
 		// It does not wait for pictures: the last one, or the next one, waits for its time or a question.
 	default:
 		idle = time.Since(s.last)
@@ -287,13 +303,18 @@ func (s *stream) video() *wire.Fault {
 		if p == nil {
 			return errStopped
 		}
-		read := t.mustRead || s.wanted(time.Now())
+		asked := time.Now()
+		read := t.mustRead || s.wanted(asked)
 		ok := false
 		if read {
 			ok = vc.Read(&p.mat) && p.mat.Cols() > 0
 		} else {
 			vc.Grab(1)
 			ok = vc.Get(t.property) != position
+		}
+		if !s.src.file && pass > 0 && time.Since(asked) >= patience {
+			// FFmpeg has given up. What the decoder still held comes out, as old as that.
+			return fault(wire.ReasonBroken, "%s: no picture for %v", s.src.shown, patience)
 		}
 		if !ok {
 			if err := s.ended(vc, pass); err != nil {
@@ -320,7 +341,7 @@ func (s *stream) video() *wire.Fault {
 				return errStopped
 			}
 		} else if t.lag > maxLag {
-			return fault(wire.ReasonBehind, "%s: its pictures are %.1f s old by the stream's own clock; opening it again", s.src.shown, t.lag.Seconds())
+			return fault(wire.ReasonAgain, "%s: its pictures are %.1f s old by the stream's own clock; opening it again", s.src.shown, t.lag.Seconds())
 		}
 		s.publish(p, read)
 	}
@@ -329,6 +350,10 @@ func (s *stream) video() *wire.Fault {
 // ended is what a failed read means; nil where the file starts over.
 func (s *stream) ended(vc *gocv.VideoCapture, pass int) *wire.Fault {
 	switch {
+	case C.resized() != 0 && s.src.file:
+		return fault(wire.ReasonBroken, "%s: after %d pictures they have another size or format; the rest cannot be read", s.src.shown, pass)
+	case C.resized() != 0:
+		return fault(wire.ReasonAgain, "%s: its pictures have another size or format now; opening it again", s.src.shown)
 	case !s.src.file:
 		return fault(wire.ReasonBroken, "%s: the stream broke off%s", s.src.shown, because(s.stderr.since()))
 	case pass == 0:
@@ -350,16 +375,27 @@ func (s *stream) open() (*gocv.VideoCapture, *wire.Fault) {
 	asked := time.Now()
 	// OpenCV reads it at each open, and there is no other way to say it.
 	os.Setenv("OPENCV_FFMPEG_CAPTURE_OPTIONS", s.src.options)
+	if s.src.backend == gocv.VideoCaptureFFmpeg {
+		C.expect_one_size()
+	} else {
+		C.expect_any_size()
+	}
 	vc, err := gocv.OpenVideoCaptureWithAPI(s.src.uri, s.src.backend)
-	if err == nil && vc.IsOpened() {
+	late := s.src.options != "" && time.Since(asked) > patience*9/10
+	if err == nil && vc.IsOpened() && !(late && vc.Get(gocv.VideoCaptureFrameWidth) == 0) {
 		return vc, nil
 	}
 	if vc != nil {
+		if vc.IsOpened() {
+			vc.Close()
+			// OpenCV would wait for a picture as long again.
+			return nil, fault(wire.ReasonMissing, "%s: it answers, and sends no picture; check the camera, and what follows the host in its source", s.src.shown)
+		}
 		vc.Close()
 	}
 	lines := s.stderr.since()
 	reason, advice := diagnose(lines)
-	if reason == wire.ReasonUnusable && s.src.options != "" && time.Since(asked) > patience*9/10 {
+	if reason == wire.ReasonUnusable && late {
 		reason, advice = wire.ReasonMissing, noAnswer
 	}
 	if s.src.file {

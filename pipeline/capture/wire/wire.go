@@ -72,7 +72,7 @@ const (
 	ReasonMissing                    // there is no such device or file, or nobody answers at that address
 	ReasonRefused                    // it is there, but the login or permission is refused
 	ReasonUnusable                   // it was opened, and is nothing that can be read as pictures
-	ReasonBehind                     // the stream's clock falls behind ours: its pictures are old
+	ReasonAgain                      // the stream goes on, and must be opened again: its clock falls behind ours, or its pictures have another size
 	ReasonAsked                      // the question itself was wrong: nothing was opened, no picture was taken yet
 	reasons
 )

@@ -10,8 +10,6 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
-
-	"tarsier/pipeline"
 )
 
 // numbers are how far the events have come. All of a kind up to a number are meant.
@@ -30,6 +28,7 @@ type counter struct {
 	turn uint64
 	safe int64 // the slot that is on disk for good, and not overwritten before the other one is
 	at   numbers
+	boot [16]byte
 }
 
 const (
@@ -38,12 +37,14 @@ const (
 )
 
 // openCounter opens the file or makes it. One that holds nothing that makes sense is an error of errDamaged with the counter.
-func openCounter(path string) (*counter, error) {
+func openCounter(path, boot string) (*counter, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	c := &counter{file: f}
+	b, _ := hex.DecodeString(boot)
+	copy(c.boot[:], b)
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		f.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
@@ -97,7 +98,7 @@ func (c *counter) make(path string) error {
 
 // write stores n; with sync it has been stored for good when write returns.
 func (c *counter) write(n numbers, sync bool) error {
-	n.boot = bootNumber()
+	n.boot = c.boot
 	if n == c.at && !sync {
 		return nil
 	}
@@ -133,11 +134,8 @@ func decodeNumbers(b []byte) (turn uint64, n numbers, ok bool) {
 	return at(0), n, true
 }
 
-func bootNumber() (n [16]byte) {
-	b, _ := hex.DecodeString(pipeline.BootID())
-	copy(n[:], b)
-	return n
-}
+// sameBoot says whether the machine has not been started since the counter was written.
+func (c *counter) sameBoot() bool { return c.boot != [16]byte{} && c.at.boot == c.boot }
 
 func syncDir(path string) error {
 	d, err := os.Open(path)

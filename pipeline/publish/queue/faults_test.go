@@ -177,7 +177,7 @@ func TestDeleted(t *testing.T) {
 // Whatever becomes of numbers that were not synced, those that were stay.
 func TestCounterSlots(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "seq")
-	c, err := openCounter(path)
+	c, err := openCounter(path, pipeline.BootID())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +200,7 @@ func TestCounterSlots(t *testing.T) {
 			if err := os.WriteFile(torn, b, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			c, err := openCounter(torn)
+			c, err := openCounter(torn, pipeline.BootID())
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -130,7 +130,7 @@ func (q *Queue) load() error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make the directory of the event queue: %w; name one that can be written in mqtt.queue.dir", err)
 	}
-	c, err := openCounter(filepath.Join(dir, "seq"))
+	c, err := openCounter(filepath.Join(dir, "seq"), q.options.Clock.Boot)
 	forgotten := errors.Is(err, errDamaged)
 	switch {
 	case errors.Is(err, ErrInUse):
@@ -140,13 +140,14 @@ func (q *Queue) load() error {
 	case err != nil:
 		return fmt.Errorf("open the event queue: %w; name a directory that can be written in mqtt.queue.dir", err)
 	}
+	sameBoot := c.sameBoot()
 	q.disk = &disk{path: filepath.Join(dir, database), log: log, counter: c}
 	entries, err := q.disk.load(nil)
 	q.last = max(c.at.last, c.at.stored, c.at.done)
 	if n := len(entries); n > 0 {
 		q.last = max(q.last, entries[n-1].Seq)
 	}
-	switch sameBoot := c.at.boot == bootNumber() && pipeline.BootID() != ""; {
+	switch {
 	case !q.disk.lost && err == nil || sameBoot && !forgotten:
 	case forgotten:
 		q.last += reserve
@@ -450,7 +451,10 @@ func (q *Queue) write() error {
 		if damage(err) && !mended { // a second time, the disk is to be given a rest
 			err, mended = q.reload(err), true
 		}
-		if err != nil && !full(err) {
+		switch {
+		case full(err):
+			_ = d.do("PRAGMA wal_checkpoint(TRUNCATE)") // which may give some room back; if not, that is known
+		case err != nil:
 			d.close() // to open it anew is all that can be tried
 		}
 		if err != nil {
