@@ -310,7 +310,7 @@ func (s *Session) hear(d *wire.Decoder, m wire.Message) error {
 			return fmt.Errorf("%s: no first picture for %v%s", Redact(s.opts.Source), m.Idle.Round(time.Second), hint)
 		case m.Pictures > 0 && m.Idle > idleTimeout:
 			return fmt.Errorf("%s: no picture for %v", Redact(s.opts.Source), m.Idle.Round(100*time.Millisecond))
-		case m.Pictures > 0 && len(s.broken) == 0:
+		case m.Pictures > 0:
 			s.arrives(time.Now().Add(-m.Idle))
 		}
 		return nil

@@ -68,8 +68,12 @@ func (p *Publisher) Run(ctx context.Context) (err error) {
 			break
 		}
 		s, current := p.connect(grace, told)
-		failed++
-		if s != nil {
+		if s == nil {
+			failed++
+		} else {
+			if failed > 0 { // the broker was away, and that is why the connection was lost
+				brief = 0
+			}
 			failed = 0
 			began := time.Now()
 			err := p.serve(ctx, grace, s, brief >= manyBrief)

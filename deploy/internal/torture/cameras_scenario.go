@@ -9,7 +9,7 @@ import (
 )
 
 func init() {
-	register(scenario{name: "cameras", what: "each kind of camera that misbehaves, side by side with one that does not", run: cameras})
+	register(scenario{name: "cameras", what: "each kind of camera that misbehaves, side by side with one that does not", alone: true, run: cameras})
 }
 
 const (
@@ -86,6 +86,7 @@ func (w *world) torment(s *subscriber, m *machine, faults []*fault, rounds int) 
 					_ = f.end()
 				}
 				switch {
+				case w.ctx.Err() != nil:
 				case m.stoodStill(began) && f.void < 2*until:
 					f.void++
 				case err != nil:

@@ -10,7 +10,7 @@ func init() {
 }
 
 // maxHalfOpen is how long a connection on which nothing arrives any more may go unnoticed.
-const maxHalfOpen = 45 * time.Second
+const maxHalfOpen = 40 * time.Second
 
 // networkFault is a network that fails in one way, and works again.
 func networkFault(w *world) {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A proxy stands between the daemon and the broker. It does what networks do, and sees which events the broker
@@ -32,7 +34,6 @@ type link struct {
 	mu     sync.Mutex
 	events map[uint16][]byte // payloads of events without a PUBACK, by packet id
 	state  linkState
-	held   sync.Cond // of mu: the state changes
 }
 
 type linkState int
@@ -81,7 +82,6 @@ func (p *proxy) accept() {
 			continue
 		}
 		l := &link{daemon: daemon, broker: broker, ended: make(chan struct{}), events: map[uint16][]byte{}}
-		l.held.L = &l.mu
 		p.mu.Lock()
 		p.links[l] = true
 		refusing = p.refusing
@@ -113,7 +113,6 @@ func (l *link) set(s linkState) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.state = s
-	l.held.Broadcast()
 }
 
 // serve forwards until the daemon's side ends. A half-open link goes on when the broker has given it up.
@@ -140,6 +139,25 @@ func (p *proxy) serve(l *link) {
 	p.mu.Unlock()
 }
 
+// hungUp says whether the other side has closed a connection that nobody reads.
+func hungUp(c net.Conn) (yes bool) {
+	raw, err := c.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		return true
+	}
+	err = raw.Control(func(fd uintptr) {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}, 0)
+		yes = err == nil && n > 0
+	})
+	return yes || err != nil
+}
+
+func (l *link) stuck() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.state == linkStuck
+}
+
 func (l *link) open() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -157,11 +175,9 @@ func (p *proxy) forward(l *link, from, to net.Conn, see func(packet) (part []byt
 	go func() {
 		defer close(queue)
 		for r := bufio.NewReader(from); ; {
-			l.mu.Lock()
-			for l.state == linkStuck {
-				l.held.Wait()
+			for l.stuck() && !hungUp(from) {
+				time.Sleep(20 * time.Millisecond)
 			}
-			l.mu.Unlock()
 			packet, err := readPacket(r)
 			if err != nil {
 				return

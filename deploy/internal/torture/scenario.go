@@ -52,12 +52,17 @@ type result struct {
 }
 
 // runAll runs scenarios, some at a time, since most of them wait most of the time, and those that want to be alone
-// after all others. It returns their worlds, with the results, in the same order.
+// before all others. It returns their worlds, with the results, in the same order.
 func runAll(ctx context.Context, o options, chosen []scenario) []*world {
 	began := time.Now()
 	var worlds []*world
 	for _, s := range chosen {
 		worlds = append(worlds, newWorld(ctx, o, s, began))
+	}
+	for _, w := range worlds {
+		if w.alone {
+			w.play()
+		}
 	}
 	atATime := make(chan struct{}, 2)
 	if o.long { // what takes longest waits for brokers
@@ -77,11 +82,6 @@ func runAll(ctx context.Context, o options, chosen []scenario) []*world {
 		}()
 	}
 	running.Wait()
-	for _, w := range worlds {
-		if w.alone {
-			w.play()
-		}
-	}
 	return worlds
 }
 

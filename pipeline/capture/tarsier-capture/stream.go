@@ -165,15 +165,17 @@ func (s *stream) state(tell bool) (pictures uint64, idle time.Duration, err *wir
 	defer s.mu.Unlock()
 	s.expire()
 	switch {
-	case s.err != nil && s.newest == nil && !s.told && tell:
+	case s.told: // of an end there is nothing to add: not that a picture came just now, nor that none does
+		return 0, 0, nil
+	case s.err != nil && s.newest == nil && tell:
 		s.told = true
-		err = s.err
-	case s.told, s.err != nil && s.err.Reason == wire.ReasonEnd, s.dozing, s.every && s.newest != nil:
+		return 0, 0, s.err
+	case s.err != nil && s.err.Reason == wire.ReasonEnd, s.dozing, s.every && s.newest != nil:
 		// It does not wait for pictures: the last one, or the next one, waits for its time or a question.
 	default:
 		idle = time.Since(s.last)
 	}
-	return s.pictures, idle, err
+	return s.pictures, idle, nil
 }
 
 // wanted says whether the next picture is worth converting: where every one is asked for, where a question waits or is about to come.
