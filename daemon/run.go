@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -155,7 +156,8 @@ func checkCommand() *cobra.Command {
 			out := c.OutOrStdout()
 			fmt.Fprintf(out, "node %s: model %s, width_mult %v, %d classes, %dx%d, kernel %s\n", cfg.Node, m.file.network.Name,
 				m.file.facts.WidthMult, len(m.labels), m.file.facts.Size, m.file.facts.Size, m.engine.Kernel())
-			fmt.Fprintf(out, "broker: %v, topics %s/%s/..., QoS %d\n", cfg.MQTT.Brokers, cfg.MQTT.BaseTopic, cfg.Node, cfg.MQTT.QoS)
+			fmt.Fprintf(out, "broker: %v, topics %s/%s/..., QoS %d; events wait in %s\n", cfg.MQTT.Brokers, cfg.MQTT.BaseTopic, cfg.Node,
+				cfg.MQTT.QoS, cmp.Or(cfg.MQTT.Queue.Dir, "memory"))
 			for _, p := range plans {
 				rate := "as fast as the board can"
 				if p.fps > 0 {
