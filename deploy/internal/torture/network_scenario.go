@@ -9,8 +9,9 @@ func init() {
 	register(scenario{name: "network", what: "the network between daemon and broker is cut, refuses, is slow, or half-open", run: networkFault})
 }
 
-// maxHalfOpen is how long a connection on which nothing arrives any more may go unnoticed.
-const maxHalfOpen = 40 * time.Second
+// maxHalfOpen is how long a connection on which nothing arrives any more may go unnoticed: up to 20 s until a ping, and as long until its
+// answer is missed.
+const maxHalfOpen = 45 * time.Second
 
 // networkFault is a network that fails in one way, and works again.
 func networkFault(w *world) {
