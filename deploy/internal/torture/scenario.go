@@ -190,8 +190,12 @@ func table(worlds []*world) string {
 		if len(w.failures) > 0 {
 			note = strings.TrimPrefix(note+", **failed**", ", ")
 		}
-		fmt.Fprintf(&b, "| `%s` | %d | %d | %d | %d | %d | %.1f s | %.0f → %.0f MiB | %s |\n", w.name, w.rounds, w.made, w.received, w.lost,
-			w.repeated, w.stall.Seconds(), mebibytes(w.rssBefore), mebibytes(w.rssAfter), note)
+		memory := "in process"
+		if w.rssAfter > 0 {
+			memory = fmt.Sprintf("%.0f → %.0f MiB", mebibytes(w.rssBefore), mebibytes(w.rssAfter))
+		}
+		fmt.Fprintf(&b, "| `%s` | %d | %d | %d | %d | %d | %.1f s | %s | %s |\n", w.name, w.rounds, w.made, w.received, w.lost,
+			w.repeated, w.stall.Seconds(), memory, note)
 	}
 	return b.String()
 }
