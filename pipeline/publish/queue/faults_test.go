@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -171,6 +172,24 @@ func TestDeleted(t *testing.T) {
 	r.next()
 	r = open(t, r.crash(), 64<<20)
 	same(t, "after a crash", r.all(2*maxTail+1), upTo(1, 2*maxTail+1))
+	r.close()
+}
+
+// An event that is not where it was written is given up, and the others come.
+func TestMissingRow(t *testing.T) {
+	r := open(t, t.TempDir(), 64<<20)
+	for i := range 3 * maxTail {
+		r.put(change("enter", i, i))
+	}
+	r.all(3 * maxTail)
+	if _, err := r.disk.db.Exec("DELETE FROM events WHERE seq = 7"); err != nil {
+		t.Fatal(err)
+	}
+	r.Rewind()
+	same(t, "the others", r.all(3*maxTail-1), append(upTo(1, 6), upTo(8, 3*maxTail)...))
+	if s := r.Stats(); s.Dropped != 1 || !strings.Contains(r.log.String(), "event 7 is not in it") {
+		t.Errorf("%+v, log %s", s, r.log)
+	}
 	r.close()
 }
 

@@ -410,7 +410,11 @@ func (q *Queue) write() error {
 		switch n := len(batch); {
 		case wanted > 0: // first: a full disk can be read
 			var page []Entry
-			if page, err = d.read(wanted, pageSize); err == nil {
+			page, err = d.read(wanted, pageSize)
+			if err == nil && wanted > done && (len(page) == 0 || page[0].Seq != wanted) { // else Next would ask for ever
+				err = fmt.Errorf("%w: event %d is not in it", errDamaged, wanted)
+			}
+			if err == nil {
 				q.mu.Lock()
 				q.page = page
 				if q.wanted == wanted {
