@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"tarsier/daemon/web"
 )
 
 // stats counts what one camera does.
@@ -49,6 +51,16 @@ func (s *stats) drop(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.dropped += uint64(n)
+}
+
+// view is what the web page shows of it.
+func (s *stats) view(w *web.Camera) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w.Frames, w.Dropped, w.Latency = s.frames, s.dropped, map[string]float64{}
+	for i, name := range stageNames {
+		w.Latency[name], _, _ = percentiles(slices.Clone(s.stages[i].last()))
+	}
 }
 
 // A window keeps the last durations.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"math"
-	"slices"
 	"time"
 
 	"tarsier/daemon/web"
@@ -24,14 +23,9 @@ func (d *daemon) view() web.View {
 		},
 	}
 	for _, p := range d.plans {
-		w := web.Camera{Name: p.name, Paused: d.paused[p.name], Latency: map[string]float64{}, Regions: []web.Region{}}
+		w := web.Camera{Name: p.name, Paused: d.paused[p.name], Regions: []web.Region{}}
 		if s := d.stats[p.name]; s != nil {
-			s.mu.Lock()
-			w.Frames, w.Dropped = s.frames, s.dropped
-			for i, name := range stageNames {
-				w.Latency[name], _, _ = percentiles(slices.Clone(s.stages[i].last()))
-			}
-			s.mu.Unlock()
+			s.view(&w)
 		}
 		if c := d.cameras[p.name]; c != nil {
 			c.view(&w)
