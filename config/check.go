@@ -63,7 +63,7 @@ var rules = map[string]func(text string) (found, allowed string){
 
 // source never quotes what may hold a password.
 func source(s string) (found, allowed string) {
-	const sources = "/dev/videoN, csi:N, a file, rtsp://, http://, or gst: and a GStreamer pipeline"
+	const sources = "/dev/videoN or a name under /dev/v4l/by-id, csi:N, a file, rtsp://, http://, or gst: and a GStreamer pipeline"
 	scheme, rest, isURL := strings.Cut(s, "://")
 	switch {
 	case s == "":
@@ -80,6 +80,9 @@ func source(s string) (found, allowed string) {
 		}
 	case isURL && !slices.Contains([]string{"rtsp", "rtsps", "http", "https"}, scheme):
 		return quote(scheme + "://"), sources
+	case isURL && strings.ContainsAny(s, " \t\"'<>"):
+		// A password that a log line would not show to its end could not be taken out of it.
+		return "a URL with a blank, a quote, < or >", "%20, %22 (\"), %27 ('), %3C (<) and %3E (>) instead"
 	case isURL:
 		host, _, _ := strings.Cut(strings.NewReplacer("?", "/", "#", "/").Replace(rest), "/")
 		if host[strings.LastIndex(host, "@")+1:] == "" {

@@ -270,7 +270,7 @@ func TestMistakes(t *testing.T) {
 		cameras   = "fit, fps, loop, name, regions, source, thresholds"
 		limits    = "enter, hold, labels, leave, only, smoothing, top_k"
 		mqtt      = "base_topic, brokers, client_id, discovery_prefix, password_file, qos, queue, scores, snapshots, tls, username"
-		sources   = "/dev/videoN, csi:N, a file, rtsp://, http://, or gst: and a GStreamer pipeline"
+		sources   = "/dev/videoN or a name under /dev/v4l/by-id, csi:N, a file, rtsp://, http://, or gst: and a GStreamer pipeline"
 		names     = "1 to 64 of the letters A-Z, a-z, digits, _ and -"
 		durations = "a time from 0s to 24h with its unit, such as 500ms or 2s"
 		brokers   = "tcp://, ssl://, ws:// or wss://, then host:port"
@@ -367,6 +367,7 @@ func TestMistakes(t *testing.T) {
 		{"cameras:\n  - name: a\n", "2: cameras[0].source", "nothing", sources},
 		{"cameras:\n  - name: a\n    source: \"\"\n", "3: cameras[0].source", `""`, sources},
 		{"cameras:\n  - name: a\n    source: a\n  - name: b\n    source: a\n  - name: a\n    source: b\n", "6: cameras[2].name", `"a"`, "each once; cameras[0] is that already"},
+		{"cameras:\n  - {name: a, source: \"rtsp://me:se'cret@b/c\"}\n", "2: cameras[0].source", "a URL with a blank, a quote, < or >", `%20, %22 ("), %27 ('), %3C (<) and %3E (>) instead`},
 		{"cameras:\n  - {name: a, source: \"ftp://me:secret@b/c\"}\n", "2: cameras[0].source", `"ftp://"`, sources},
 		{"cameras:\n  - {name: a, source: \"rtsp://me:secret@/c\"}\n", "2: cameras[0].source", "a URL without a host", "rtsp://host/path"},
 		{"cameras:\n  - {name: a, source: \"csi:one\"}\n", "2: cameras[0].source", `"csi:one"`, "csi: and the number of a camera, 0 for the first"},
@@ -515,7 +516,7 @@ nonsense: 1
 http: {listen: "0.0.0.0:80", password: x}
 `,
 		`tarsier.yaml:2: thresholds.enter: found 2, allowed: a number from 0 to 1`,
-		`tarsier.yaml:4: cameras[0].source: found nothing, allowed: /dev/videoN, csi:N, a file, rtsp://, http://, or gst: and a GStreamer pipeline`,
+		`tarsier.yaml:4: cameras[0].source: found nothing, allowed: /dev/videoN or a name under /dev/v4l/by-id, csi:N, a file, rtsp://, http://, or gst: and a GStreamer pipeline`,
 		`tarsier.yaml:5: cameras[0].sauce: found an unknown key (did you mean source?), allowed: fit, fps, loop, name, regions, source, thresholds`,
 		`tarsier.yaml:6: cameras[0].fps: found "fast", allowed: a number from 0 to 1000`,
 		`tarsier.yaml:8: cameras[0].regions[0].name: found "a b", allowed: 1 to 64 of the letters A-Z, a-z, digits, _ and -`,

@@ -37,10 +37,11 @@ type cameraSource struct {
 	fit     string
 	regions []capture.Region
 	size    int
+	rate    int // pictures a second, if they are more than a camera is asked for otherwise
 }
 
 func (s cameraSource) equal(o cameraSource) bool {
-	return s.source == o.source && s.loop == o.loop && s.fit == o.fit && s.size == o.size && slices.Equal(s.regions, o.regions)
+	return s.source == o.source && s.loop == o.loop && s.fit == o.fit && s.size == o.size && s.rate == o.rate && slices.Equal(s.regions, o.regions)
 }
 
 // A camera asks for pictures, has them classified, and publishes what
@@ -71,7 +72,7 @@ func startCamera(p *cameraPlan, e *engine, pub *publish.Publisher, clock pipelin
 	c := &camera{log: log.With("camera", p.name), engine: e, publisher: pub, clock: clock, stats: st, cancel: cancel}
 	c.adopt(p)
 	child.Name, child.Source, child.Loop = p.name, p.source.source, p.source.loop
-	child.Fit, child.Regions, child.Size = p.source.fit, p.source.regions, p.source.size
+	child.Fit, child.Regions, child.Size, child.Rate = p.source.fit, p.source.regions, p.source.size, p.source.rate
 	child.Log, child.Status = log, c.status
 	c.capture = capture.New(child)
 	c.publishStatus()

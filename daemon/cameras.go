@@ -1,14 +1,15 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
+
+	"tarsier/pipeline/capture/device"
 )
 
 func camerasCommand() *cobra.Command {
@@ -21,87 +22,65 @@ func camerasCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			out := c.OutOrStdout()
-			if len(cameras) == 0 {
-				fmt.Fprintln(out, "# No camera is attached. Network cameras are given by their address:")
-				fmt.Fprint(out, "cameras:\n  - name: porch\n    source: rtsp://192.168.1.20/stream1\n")
-				return nil
-			}
-			fmt.Fprintln(out, "cameras:")
-			for i, cam := range cameras {
-				fmt.Fprintf(out, "  - name: camera%d  # %s\n    source: %s\n", i+1, cam.card, cam.path)
-			}
+			printCameras(c.OutOrStdout(), cameras)
 			return nil
 		},
 	}
 }
 
-// An attachedCamera is a V4L2 device that gives pictures.
-type attachedCamera struct{ path, card string }
+// networkCameras is for who has none that is attached. The sub-stream is the one that cameras make for small screens.
+const networkCameras = `# No camera is attached. Network cameras are given by their address. Of the streams a camera has, the small one (its sub-stream) is
+# large enough, and costs a fraction:
+#   Axis                   rtsp://USER:PASSWORD@HOST/axis-media/media.amp?resolution=640x360
+#   Dahua, Amcrest, Lorex  rtsp://USER:PASSWORD@HOST/cam/realmonitor?channel=1&subtype=1
+#   Foscam                 rtsp://USER:PASSWORD@HOST:88/videoSub
+#   Hikvision, Annke       rtsp://USER:PASSWORD@HOST/Streaming/Channels/102
+#   Reolink                rtsp://USER:PASSWORD@HOST/h264Preview_01_sub
+#   TP-Link Tapo           rtsp://USER:PASSWORD@HOST/stream2
+#   UniFi Protect          rtsp://CONSOLE:7447/ID (switched on in the camera's settings; take Low)
+#   MJPEG or snapshots     http://HOST/..., such as http://ESP32-CAM:81/stream or http://USER:PASSWORD@HOST/snapshot.jpg
+# Others: the camera's own page, or an ONVIF program, tells. In USER and PASSWORD write @ as %40, : as %3A, / as %2F and # as %23.
+cameras:
+  - name: porch
+    source: rtsp://USER:PASSWORD@192.168.1.20/stream2
+`
 
-// attachedCameras asks every V4L2 device what it can do. A camera has several
-// devices; only those that capture video are listed, by the name under
-// /dev/v4l/by-id, which stays when cameras are plugged in another order.
+// printCameras writes them as they go into a config.
+func printCameras(w io.Writer, cameras []attachedCamera) {
+	if len(cameras) == 0 {
+		fmt.Fprint(w, networkCameras)
+		return
+	}
+	fmt.Fprintln(w, "cameras:")
+	for i, cam := range cameras {
+		about := cam.card
+		if cam.mode != "" {
+			about += ": " + cam.mode
+		}
+		fmt.Fprintf(w, "  - name: camera%d  # %s\n    source: %s\n", i+1, about, cam.path)
+	}
+}
+
+// An attachedCamera is one that can be a source.
+type attachedCamera struct {
+	path string // what goes into source:
+	card string // what it calls itself
+	mode string // how its whole picture would be asked for; "" where that is not known
+}
+
+// attachedCameras says on standard error which devices could not be asked, and lists the others.
 func attachedCameras() ([]attachedCamera, error) {
-	devices, err := filepath.Glob("/dev/video*")
-	if err != nil {
-		return nil, err
-	}
-	slices.Sort(devices)
-	stable := map[string]string{}
-	links, _ := filepath.Glob("/dev/v4l/by-id/*")
-	for _, l := range links {
-		if target, err := filepath.EvalSymlinks(l); err == nil {
-			stable[target] = l
+	cameras, errs := device.Attached()
+	for _, err := range errs {
+		hint := ""
+		if errors.Is(err, fs.ErrPermission) {
+			hint = " (is this user in the group video?)"
 		}
+		fmt.Fprintf(os.Stderr, "tarsier: %v%s\n", err, hint)
 	}
-	var found []attachedCamera
-	for _, path := range devices {
-		card, captures, err := queryV4L2(path)
-		switch {
-		case err != nil:
-			fmt.Fprintf(os.Stderr, "tarsier: ask %s what it is: %v (is this user in the group video?)\n", path, err)
-		case captures:
-			if l, ok := stable[path]; ok {
-				path = l
-			}
-			found = append(found, attachedCamera{path, card})
-		}
+	var attached []attachedCamera
+	for _, c := range cameras {
+		attached = append(attached, attachedCamera{c.Source, c.Card, c.Mode})
 	}
-	return found, nil
-}
-
-// v4l2Capability is struct v4l2_capability of linux/videodev2.h.
-type v4l2Capability struct {
-	_            [16]byte // driver
-	card         [32]byte
-	_            [32]byte // bus
-	_            uint32   // version
-	capabilities uint32
-	deviceCaps   uint32
-	_            [3]uint32
-}
-
-const (
-	vidiocQuerycap     = 0x80685600 // _IOR('V', 0, struct v4l2_capability)
-	v4l2VideoCapture   = 0x00000001
-	v4l2DeviceCapsKnow = 0x80000000
-)
-
-func queryV4L2(path string) (card string, captures bool, err error) {
-	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return "", false, err
-	}
-	defer f.Close()
-	var c v4l2Capability
-	if err := ioctl(f.Fd(), vidiocQuerycap, &c); err != nil {
-		return "", false, err
-	}
-	caps := c.capabilities
-	if caps&v4l2DeviceCapsKnow != 0 {
-		caps = c.deviceCaps
-	}
-	card, _, _ = strings.Cut(string(c.card[:]), "\x00")
-	return card, caps&v4l2VideoCapture != 0, nil
+	return attached, nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -182,7 +183,7 @@ func planCameras(cfg *config.Config, m *model) ([]*cameraPlan, error) {
 	for _, c := range cfg.Cameras {
 		p := &cameraPlan{
 			node: cfg.Node, name: c.Name, fps: c.FPS, scores: cfg.MQTT.Scores, snapshots: cfg.MQTT.Snapshots, model: m,
-			source: cameraSource{source: c.Source, loop: c.Loop, fit: c.Fit, size: m.file.facts.Size},
+			source: cameraSource{source: c.Source, loop: c.Loop, fit: c.Fit, size: m.file.facts.Size, rate: wantedRate(c.FPS)},
 		}
 		for _, r := range c.Regions {
 			t := cfg.RegionThresholds(&c, &r)
@@ -200,6 +201,18 @@ func planCameras(cfg *config.Config, m *model) ([]*cameraPlan, error) {
 		plans = append(plans, p)
 	}
 	return plans, nil
+}
+
+// wantedRate is that of the pictures a camera is asked for: 0, if its usual
+// one will do, so that a small change of fps does not open it anew.
+func wantedRate(fps float64) int {
+	switch {
+	case fps == 0:
+		return math.MaxUint16 // as many as there are
+	case fps <= 15:
+		return 0
+	}
+	return int(math.Ceil(fps))
 }
 
 // checkLabels finds the labels in a config that the model does not have.

@@ -28,6 +28,7 @@ type Options struct {
 	Fit        string // stretch, crop or tiles
 	Regions    []Region
 	Size       int    // edge of the pictures in pixels; 0: 224
+	Rate       int    // pictures a second that are wanted, if they are more than 15: a camera on a cable has modes to choose from
 	Child      string // path of tarsier-capture; "" with no Socket: looked for beside this program, then in the path
 	Socket     string // the Unix socket where systemd starts one for each connection; used when Child is ""
 	Log        *slog.Logger

@@ -126,3 +126,10 @@ func TestGStreamer(t *testing.T) {
 		t.Errorf("yellow is %v", p[:3])
 	}
 }
+
+// OpenCV would wait without end for a pipeline that cannot be made.
+func TestGStreamerMissing(t *testing.T) {
+	t.Parallel()
+	c := runCamera(t, capture.Options{Source: "gst:nosuchthing ! video/x-raw,width=320"})
+	c.waits(false, "nosuchthing", "no element")
+}

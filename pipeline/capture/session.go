@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"os"
 	"slices"
@@ -78,6 +79,7 @@ func (o Options) question(source string) (*wire.Open, error) {
 		return nil, err
 	}
 	q.Size = uint16(min(max(o.Size, 0), wire.MaxSize+1))
+	q.Rate = uint16(min(max(o.Rate, 0), math.MaxUint16))
 	for _, r := range o.Regions {
 		q.Regions = append(q.Regions, r.Box)
 	}

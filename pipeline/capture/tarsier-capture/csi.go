@@ -1,38 +1,26 @@
 package main
 
 import (
-	"os"
-	"path/filepath"
-	"slices"
+	"fmt"
 	"strconv"
-	"strings"
 
+	"tarsier/pipeline/capture/device"
 	"tarsier/pipeline/capture/wire"
 )
 
-// libcamera makes the pipeline for the camera on a board's own connector. libcamera names cameras by their place in the device tree; the
-// number counts those names backwards, as the Raspberry Pi's own tools (rpicam-hello --camera N) do. root is / but in tests.
-func libcamera(root, number string) (string, error) {
+// csi makes the pipeline for the camera on a board's own connector. root is / but in tests.
+func csi(root, number string) (string, error) {
 	n, err := strconv.Atoi(number)
 	if err != nil || n < 0 {
 		return "", fault(wire.ReasonAsked, "csi:%s: must be csi: and the number of a camera, 0 for the first", number)
 	}
-	sensors, _ := filepath.Glob(filepath.Join(root, "sys/class/video4linux/v4l-subdev*/device/of_node"))
-	tree := filepath.Join(root, "sys/firmware/devicetree")
-	var names []string
-	for _, s := range sensors {
-		node, err := filepath.EvalSymlinks(s)
-		if err != nil || !strings.Contains(node, "/i2c") {
-			continue
-		}
-		// A lens motor on the same bus has no port that pictures leave by.
-		if _, err := os.Stat(filepath.Join(node, "port")); err == nil {
-			names = append(names, strings.TrimPrefix(node, tree))
-		}
+	if device.Jetson(root) {
+		// The sensor's pictures stay in NVIDIA's memory until they are converted, to a format that videoconvert knows.
+		return fmt.Sprintf("nvarguscamerasrc sensor-id=%d ! video/x-raw(memory:NVMM),format=NV12,width=1280,height=720,framerate=30/1 ! "+
+			"nvvidconv ! video/x-raw,format=BGRx", n) + sink, nil
 	}
-	slices.Sort(names)
-	slices.Reverse(names)
-	if names = slices.Compact(names); n >= len(names) {
+	names := device.Ribbon(root)
+	if n >= len(names) {
 		return "", fault(wire.ReasonMissing, "csi:%d: the board's connectors have %d cameras; is it plugged in, and enabled in the boot config?", n, len(names))
 	}
 	return "libcamerasrc camera-name=" + names[n] + " ! video/x-raw,width=1280,height=720" + sink, nil

@@ -20,6 +20,7 @@ type source struct {
 	backend gocv.VideoCaptureAPI
 	options string // FFmpeg's, as OPENCV_FFMPEG_CAPTURE_OPTIONS has them
 	file    bool   // has an end, and a speed of its own
+	http    bool   // may be a picture for each request
 	still   bool   // a picture
 	shown   string // for people
 }
@@ -48,7 +49,7 @@ func parseSource(s string) (source, error) {
 		}
 		return source{uri: p, backend: gocv.VideoCaptureGstreamer, shown: shown}, nil
 	case strings.HasPrefix(s, "csi:"):
-		p, err := libcamera("/", strings.TrimPrefix(s, "csi:"))
+		p, err := csi("/", strings.TrimPrefix(s, "csi:"))
 		if err != nil {
 			return source{}, err
 		}
@@ -61,7 +62,8 @@ func parseSource(s string) (source, error) {
 	case strings.HasPrefix(s, "rtsp://"), strings.HasPrefix(s, "rtsps://"):
 		return source{uri: s, backend: gocv.VideoCaptureFFmpeg, options: rtspOptions, shown: shown}, nil
 	case strings.Contains(s, "://"):
-		return source{uri: s, backend: gocv.VideoCaptureFFmpeg, options: httpOptions, shown: shown}, nil
+		http := strings.HasPrefix(s, "http://") || strings.HasPrefix(s, "https://")
+		return source{uri: s, backend: gocv.VideoCaptureFFmpeg, options: httpOptions, http: http, shown: shown}, nil
 	}
 	// FFmpeg takes what is before a colon for a protocol; an absolute path has none.
 	path, err := filepath.Abs(s)

@@ -4,6 +4,7 @@ package main
 import "C"
 
 import (
+	"image"
 	"math"
 	"os"
 	"strings"
@@ -25,6 +26,8 @@ type stream struct {
 	stderr *stderrFilter
 	every  bool
 	loop   bool
+	need   image.Point // how large its pictures must be for the regions
+	rate   int         // pictures a second that are wanted, at least
 	quit   chan struct{}
 	done   chan struct{}
 
@@ -46,7 +49,8 @@ type stream struct {
 	waiting  bool          // a question waits
 	asked    time.Time     // when the last question came
 	interval time.Duration // between questions
-	dozing   bool          // a picture waits until it is due
+	dozing   bool          // a picture waits until it is due, or asked for
+	polled   bool          // pictures come when they are asked for
 }
 
 type picture struct {
@@ -66,14 +70,19 @@ func openStream(o *wire.Open, stderr *stderrFilter, news chan<- struct{}) (*stre
 		quit: make(chan struct{}), done: make(chan struct{}), last: time.Now(),
 	}
 	s.change.L = &s.mu
+	s.need.X, s.need.Y = need(o.Regions, int(o.Size))
+	s.rate = int(o.Rate)
 	for range 3 { // one is written, one is the newest, one was answered
 		s.free = append(s.free, &picture{mat: gocv.NewMat()})
 	}
 	go func() {
 		defer close(s.done)
 		play := s.video
-		if src.still {
+		switch {
+		case src.still:
 			play = s.still
+		case src.http:
+			play = s.http
 		}
 		err := play()
 		s.mu.Lock()
@@ -126,6 +135,10 @@ func (s *stream) take() (*picture, error) {
 	s.asked, s.interval = now, now.Sub(s.asked)
 	s.waiting = true
 	s.expire()
+	if s.polled && s.newest != nil && now.Sub(s.newest.taken) > snapshotFresh {
+		s.drop()
+	}
+	s.change.Broadcast()
 	for s.newest == nil && s.err == nil {
 		s.change.Wait()
 	}
@@ -148,6 +161,11 @@ func (s *stream) expire() {
 	if s.err == nil || s.newest == nil || s.every || s.err.Reason == wire.ReasonEnd && time.Since(s.newest.taken) < maxLag {
 		return
 	}
+	s.drop()
+}
+
+// drop takes back the newest picture.
+func (s *stream) drop() {
 	s.free = append(s.free, s.newest)
 	s.newest = nil
 }
@@ -217,8 +235,7 @@ func (s *stream) publish(p *picture, read bool) {
 	s.last = now
 	s.pictures++
 	if s.newest != nil {
-		s.free = append(s.free, s.newest)
-		s.newest = nil
+		s.drop()
 	}
 	if read {
 		for i, f := range s.free {
@@ -371,21 +388,39 @@ func (s *stream) ended(vc *gocv.VideoCapture, pass int) *wire.Fault {
 	return fault(wire.ReasonEnd, "%s: the video is at its end (`loop: true` starts it over)", s.src.shown)
 }
 
-// open is OpenCV's open and an account of why it failed, which OpenCV does not give: FFmpeg's complaints tell.
-func (s *stream) open() (*gocv.VideoCapture, *wire.Fault) {
-	s.stderr.clear()
-	asked := time.Now()
+// open is OpenCV's open.
+func (s source) open() (*gocv.VideoCapture, error) {
 	// OpenCV reads it at each open, and there is no other way to say it.
-	os.Setenv("OPENCV_FFMPEG_CAPTURE_OPTIONS", s.src.options)
-	if s.src.backend == gocv.VideoCaptureFFmpeg {
+	os.Setenv("OPENCV_FFMPEG_CAPTURE_OPTIONS", s.options)
+	if s.backend == gocv.VideoCaptureFFmpeg {
 		C.expect_one_size()
 	} else {
 		C.expect_any_size()
 	}
-	vc, err := gocv.OpenVideoCaptureWithAPI(s.src.uri, s.src.backend)
+	return gocv.OpenVideoCaptureWithAPI(s.uri, s.backend)
+}
+
+// open opens the source, with an account of why it failed, which OpenCV does not give: FFmpeg's complaints tell.
+func (s *stream) open() (*gocv.VideoCapture, *wire.Fault) {
+	s.stderr.clear()
+	asked := time.Now()
+	if s.src.backend == gocv.VideoCaptureGstreamer {
+		if why := pipelineFault(s.src.uri); why != "" {
+			return nil, fault(wire.ReasonUnusable, "%s: GStreamer cannot make this pipeline (%s)", s.src.shown, why)
+		}
+	}
+	vc, err := s.src.open()
 	late := s.src.options != "" && time.Since(asked) > patience*9/10
 	if err == nil && vc.IsOpened() && !(late && vc.Get(gocv.VideoCaptureFrameWidth) == 0) {
-		return vc, nil
+		switch {
+		case s.src.backend == gocv.VideoCaptureV4L2:
+			s.setMode(vc)
+		case s.src.backend == gocv.VideoCaptureFFmpeg && strings.HasPrefix(s.src.uri, "rtsp"):
+			vc, err = s.cheaper(vc)
+		}
+		if err == nil {
+			return vc, nil
+		}
 	}
 	if vc != nil {
 		if vc.IsOpened() {
@@ -421,6 +456,7 @@ func diagnose(lines []string) (wire.Reason, string) {
 		{wire.ReasonRefused, "another program uses it", []string{"resource busy", "errno=16"}},
 		{wire.ReasonMissing, "nobody answers there; check the address, and that the camera is on", []string{
 			"connection refused", "no route to host", "network is unreachable", "failed to resolve", "name or service not known", "temporary failure",
+			"no such host", "server misbehaving",
 		}},
 		{wire.ReasonMissing, noAnswer, []string{"timed out"}},
 	} {

@@ -22,7 +22,7 @@ import (
 )
 
 // Version is of this package's messages. Both programs come from one build, so it need only be equal.
-const Version = 1
+const Version = 2
 
 // Limits of what a message may hold.
 const (
@@ -99,6 +99,7 @@ type (
 		Every   bool // no picture left out, as fast as asked
 		Fit     Fit
 		Size    uint16
+		Rate    uint16 // pictures a second that are wanted, if more than a camera is asked for otherwise
 		Regions []Box
 	}
 	// Opened says that the source delivers: its first picture is decoded.
@@ -191,6 +192,7 @@ func (m *Open) put(b []byte) []byte {
 	b = text(text(le.AppendUint16(b, m.Version), m.Name), m.Source)
 	b = append(b, flag(m.Loop), flag(m.Every), byte(m.Fit))
 	b = le.AppendUint16(b, m.Size)
+	b = le.AppendUint16(b, m.Rate)
 	b = le.AppendUint16(b, uint16(len(m.Regions)))
 	for _, r := range m.Regions {
 		for _, v := range r {
@@ -334,6 +336,7 @@ func (d *Decoder) decode(kind byte, c *cursor) (Message, error) {
 		*o = Open{Version: c.u16(), Name: c.text(MaxName), Source: c.text(MaxText), Loop: c.flag(), Every: c.flag(), Regions: o.Regions[:0]}
 		o.Fit = Fit(c.limit(uint64(c.u8()), 0, uint64(Tiles), "fit"))
 		o.Size = uint16(c.limit(uint64(c.u16()), MinSize, MaxSize, "size"))
+		o.Rate = c.u16()
 		for range c.limit(uint64(c.u16()), 1, MaxRegions, "number of regions") {
 			o.Regions = append(o.Regions, c.box())
 		}

@@ -14,7 +14,7 @@ import (
 var messages = []Message{
 	&Hello{Version: Version, Build: "tarsier-capture 1.2"},
 	&Open{
-		Version: Version, Name: "porch", Source: "rtsp://user:pass@10.0.0.7/1", Loop: true, Every: true, Fit: Tiles, Size: 224,
+		Version: Version, Name: "porch", Source: "rtsp://user:pass@10.0.0.7/1", Loop: true, Every: true, Fit: Tiles, Size: 224, Rate: 30,
 		Regions: []Box{{0, 0, 1, 1}, {0.1, 0.2, 0.45, 0.6}},
 	},
 	&Opened{Width: 1280, Height: 720, Total: 900},
