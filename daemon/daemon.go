@@ -409,11 +409,17 @@ func (d *daemon) announce() {
 	}
 	var cameras []publish.Camera
 	for _, p := range d.plans {
-		cameras = append(cameras, publish.Camera{Name: p.name, Regions: p.regions})
+		camera := publish.Camera{Name: p.name, Snapshots: p.snapshots}
 		c := publish.CameraInfo{Name: p.name, FPS: p.fps, Fit: p.source.fit}
 		for i, t := range p.thresholds {
-			c.Regions = append(c.Regions, publish.RegionInfo{Name: p.regions[i], Enter: t.Enter, Leave: t.Leave})
+			region := publish.Region{Name: p.regions[i]}
+			for _, index := range t.Only {
+				region.Only = append(region.Only, publish.Label{Index: index, Name: p.model.labels[index]})
+			}
+			camera.Regions = append(camera.Regions, region)
+			c.Regions = append(c.Regions, publish.RegionInfo{Name: region.Name, Enter: t.Enter, Leave: t.Leave})
 		}
+		cameras = append(cameras, camera)
 		info.Cameras = append(info.Cameras, c)
 	}
 	d.publisher.SetTopology(cameras)
@@ -450,6 +456,7 @@ func (d *daemon) publishOptionsComparable(cfg *config.Config) publish.Options {
 			CAFile: m.TLS.CAFile, CertFile: m.TLS.CertFile, KeyFile: m.TLS.KeyFile, InsecureSkipVerify: m.TLS.InsecureSkipVerify,
 		},
 		BaseTopic: m.BaseTopic, QoS: byte(m.QoS), DiscoveryPrefix: m.DiscoveryPrefix, QueueDir: m.Queue.Dir, QueueBytes: int64(m.Queue.MaxMiB) << 20,
+		Temperature: temperature() != nil, Throttled: throttled() != nil,
 	}
 }
 

@@ -523,4 +523,12 @@ func (r *running) queueEvents(n int) {
 	}
 }
 
-var porch = []Camera{{"porch", []string{"door"}}}
+var porch = []Camera{{Name: "porch", Regions: regions("door")}}
+
+// regions are some where all labels make events.
+func regions(names ...string) (all []Region) {
+	for _, name := range names {
+		all = append(all, Region{Name: name})
+	}
+	return all
+}

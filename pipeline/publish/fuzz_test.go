@@ -33,12 +33,14 @@ func somebody(o Options) *Publisher {
 		wake: make(chan struct{}, 1), opts: o.withDefaults(), current: context.Background(),
 		retained: make(map[string][]byte),
 	}
-	p.SetTopology([]Camera{{"porch", []string{"door", "mat"}}, {"yard", []string{"frame"}}, {"gone", []string{"frame"}}})
+	p.SetTopology([]Camera{
+		{Name: "porch", Regions: regions("door", "mat")}, {Name: "yard", Regions: regions("frame")}, {Name: "gone", Regions: regions("frame")},
+	})
 	p.Retain(InfoTopic, []byte("{}"))
 	for _, camera := range p.cameras {
 		p.Retain(PauseTopic(camera.Name), []byte(Off))
 		for _, region := range camera.Regions {
-			p.Retain(StateTopic(camera.Name, region), []byte("{}"))
+			p.Retain(StateTopic(camera.Name, region.Name), []byte("{}"))
 		}
 	}
 	p.SetTopology(p.cameras[:2])
@@ -69,7 +71,7 @@ func FuzzReceive(f *testing.F) {
 		f.Add(byte(0), topic, []byte(On), true, root+"porch/pause/set", []byte(Off), false)
 	}
 	earlier := Options{Node: "node", BaseTopic: "base", DiscoveryPrefix: "home"}
-	f.Add(byte(0), "home/device/tarsier-node/config", earlier.device(earlier.components([]Camera{{"cellar", []string{"door"}}, {"porch", []string{"door"}}})), true,
+	f.Add(byte(0), "home/device/tarsier-node/config", earlier.device(earlier.components([]Camera{{Name: "cellar", Regions: regions("door")}, porch[0]})), true,
 		"home/device/tarsier-node/config", []byte(`{"components":{"a":{"platform":"sensor"},"porch/status":{"platform":"x"},"":{"platform":""}}}`), true)
 	f.Add(byte(1), "home/device/tarsier-node/config", []byte(`{"components":{"a":{"platform":1}}}`), true, "", []byte("[]"), true)
 	f.Add(byte(2), "home/device/tarsier-node/config", []byte(`{"components":null}`), true, root+"yard/frame/state", []byte(nil), true)

@@ -21,6 +21,8 @@ func TestSchemas(t *testing.T) {
 	throttled := true
 	celsius := 51.5
 	o := Options{Node: "node", Version: "1.2.3"}.withDefaults()
+	all := o
+	all.Temperature, all.Throttled = true, true
 	for name, values := range map[string][]any{
 		"event.json": {event, enter},
 		"state.json": {
@@ -41,6 +43,7 @@ func TestSchemas(t *testing.T) {
 		},
 		"discovery.json": {
 			json.RawMessage(o.device(o.components(porch))),
+			json.RawMessage(all.device(all.components([]Camera{{"porch", []Region{{"door", []Label{{899, "water bottle"}}}}, true}}))),
 			json.RawMessage(o.retirement(map[string]string{"x/status": "binary_sensor"})),
 		},
 	} {

@@ -39,6 +39,8 @@ type Options struct {
 	DiscoveryPrefix string // of Home Assistant's discovery topics; "": no discovery
 	QueueDir        string // where events wait, see package queue; "": in memory. It does not change with Reconfigure
 	QueueBytes      int64  // events that may wait; 0: 64 MiB
+	Temperature     bool   // there is one in the stats, for Home Assistant to show
+	Throttled       bool   // the same
 
 	Clock     pipeline.Clock                   // the zero value: the system's, taken for set
 	Log       *slog.Logger                     // nil: no log
@@ -84,10 +86,23 @@ func (o Options) sameConnection(b Options) bool {
 		o.PasswordFile == b.PasswordFile && o.TLS == b.TLS && o.root() == b.root()
 }
 
-// A Camera is a camera and its regions by their names.
+// A Camera is a camera and what is published of it.
 type Camera struct {
-	Name    string
-	Regions []string
+	Name      string
+	Regions   []Region
+	Snapshots bool // pictures of events
+}
+
+// A Region is a region and the labels that make events, if it is not all of them.
+type Region struct {
+	Name string
+	Only []Label
+}
+
+// A Label is a class and what it is called.
+type Label struct {
+	Index int
+	Name  string
 }
 
 // Stats is how the publisher does.
@@ -207,21 +222,18 @@ func (p *Publisher) Send(topic string, payload []byte) {
 }
 
 // SetTopology says which cameras and regions there are. The retained topics of all others are cleared, also those
-// that an earlier run left behind, and Home Assistant is told.
+// that an earlier run left behind, and Home Assistant is told. The publisher keeps cameras, which must not be changed.
 func (p *Publisher) SetTopology(cameras []Camera) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	before := p.cameras
-	p.cameras = make([]Camera, len(cameras))
-	for i, c := range cameras {
-		p.cameras[i] = Camera{c.Name, slices.Clone(c.Regions)}
-	}
+	p.cameras = cameras
 	p.placed = true
 	p.discover(p.opts) // first, so that Home Assistant lets go of topics before they are cleared
 	for _, c := range before {
 		p.forget(CameraStatusTopic(c.Name))
 		for _, region := range c.Regions {
-			p.forget(StateTopic(c.Name, region))
+			p.forget(StateTopic(c.Name, region.Name))
 		}
 	}
 	for topic, payload := range p.retained {
@@ -305,7 +317,7 @@ func (p *Publisher) has(topic string) bool {
 		return true
 	}
 	return slices.ContainsFunc(p.cameras, func(c Camera) bool {
-		return c.Name == camera && (region == "" || slices.Contains(c.Regions, region))
+		return c.Name == camera && (region == "" || slices.ContainsFunc(c.Regions, func(r Region) bool { return r.Name == region }))
 	})
 }
 

@@ -11,7 +11,9 @@ import (
 	"tarsier/pipeline/publish/schema"
 )
 
-var porchAndGarden = []Camera{{"porch", []string{"door", "path"}}, {"garden", []string{"frame"}}}
+var porchAndGarden = []Camera{{Name: "porch", Regions: regions("door", "path")}, garden}
+
+var garden = Camera{Name: "garden", Regions: regions("frame")}
 
 // fillTopics gives all retained topics of a topology a value.
 func (r *running) fillTopics(cameras []Camera) {
@@ -19,8 +21,8 @@ func (r *running) fillTopics(cameras []Camera) {
 		r.Retain(CameraStatusTopic(c.Name), []byte(Online))
 		r.Retain(PauseTopic(c.Name), []byte(Off))
 		for _, region := range c.Regions {
-			r.Retain(StateTopic(c.Name, region), []byte(`{"label":null,"entered":[]}`))
-			r.Retain(SnapshotTopic(c.Name, region), []byte("JPEG"))
+			r.Retain(StateTopic(c.Name, region.Name), []byte(`{"label":null,"entered":[]}`))
+			r.Retain(SnapshotTopic(c.Name, region.Name), []byte("JPEG"))
 		}
 	}
 }
@@ -45,6 +47,7 @@ func (r *running) settled(s *subscriber) {
 	s.events(e.Seq, e.Seq)
 }
 
+// componentIDs are those of cameras and regions in a discovery message.
 func componentIDs(t *testing.T, payload string) []string {
 	t.Helper()
 	if err := schema.Validate("discovery.json", []byte(payload)); err != nil {
@@ -54,6 +57,7 @@ func componentIDs(t *testing.T, payload string) []string {
 	if err := json.Unmarshal([]byte(payload), &d); err != nil {
 		t.Fatal(err)
 	}
+	maps.DeleteFunc(d.Components, func(id string, _ component) bool { return !strings.Contains(id, "/") })
 	return slices.Sorted(maps.Keys(d.Components))
 }
 
@@ -72,7 +76,7 @@ func TestTopology(t *testing.T) {
 	if got := len(below(retained(t, b.url()))); got != 10 {
 		t.Errorf("%d retained topics", got)
 	}
-	want := []string{"garden/frame/state", "garden/pause", "garden/status", "porch/door/state", "porch/path/state", "porch/pause", "porch/status"}
+	want := []string{"garden/fps", "garden/frame/state", "garden/pause", "garden/status", "porch/door/state", "porch/fps", "porch/path/state", "porch/pause", "porch/status"}
 	if got := componentIDs(t, string(ha.next(discoveryTopic).Payload())); !slices.Equal(got, want) {
 		t.Errorf("components %v", got)
 	}
@@ -85,13 +89,13 @@ func TestTopology(t *testing.T) {
 		t.Errorf("retained: %v", got)
 	}
 	gone := string(ha.next(discoveryTopic).Payload())
-	if got := componentIDs(t, gone); !slices.Equal(got, []string{"garden/frame/state", "garden/pause", "garden/status", "porch/path/state"}) {
+	if got := componentIDs(t, gone); !slices.Equal(got, []string{"garden/fps", "garden/frame/state", "garden/pause", "garden/status", "porch/path/state"}) {
 		t.Errorf("removed %v", got)
 	}
 	if !strings.Contains(gone, `"garden/pause":{"platform":"switch"}`) {
 		t.Errorf("removed by %s", gone)
 	}
-	want = []string{"porch/door/state", "porch/pause", "porch/status"}
+	want = []string{"porch/door/state", "porch/fps", "porch/pause", "porch/status"}
 	if got := componentIDs(t, string(ha.next(discoveryTopic).Payload())); !slices.Equal(got, want) {
 		t.Errorf("components %v", got)
 	}
@@ -99,13 +103,13 @@ func TestTopology(t *testing.T) {
 	// The camera comes back while there is no broker, another goes.
 	b.stop()
 	p.SetTopology(porchAndGarden)
-	p.SetTopology([]Camera{{"garden", []string{"frame"}}})
+	p.SetTopology([]Camera{garden})
 	b.start()
-	want = []string{"porch/door/state", "porch/path/state", "porch/pause", "porch/status"}
+	want = []string{"porch/door/state", "porch/fps", "porch/path/state", "porch/pause", "porch/status"}
 	if got := componentIDs(t, string(ha.next(discoveryTopic).Payload())); !slices.Equal(got, want) {
 		t.Errorf("removed %v", got)
 	}
-	want = []string{"garden/frame/state", "garden/pause", "garden/status"}
+	want = []string{"garden/fps", "garden/frame/state", "garden/pause", "garden/status"}
 	if got := componentIDs(t, string(ha.next(discoveryTopic).Payload())); !slices.Equal(got, want) {
 		t.Errorf("components %v", got)
 	}
@@ -154,8 +158,8 @@ func TestLeftovers(t *testing.T) {
 		"garden/status": true, "garden/pause": true, "garden/frame/state": true, "garden/frame/snapshot": true,
 		"porch/path/state": true, "porch/path/snapshot": true,
 	}
-	removed := []string{"garden/frame/state", "garden/pause", "garden/status", "porch/path/state"}
-	left := []string{"porch/door/state", "porch/pause", "porch/status"}
+	removed := []string{"garden/fps", "garden/frame/state", "garden/pause", "garden/status", "porch/path/state"}
+	left := []string{"porch/door/state", "porch/fps", "porch/pause", "porch/status"}
 	for last := false; len(cleared) > 0 || !last; {
 		select {
 		case m := <-ha.got:
