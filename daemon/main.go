@@ -46,6 +46,7 @@ Exit status: 0 fine, 1 failed, 2 wrong usage or config.`,
 		benchCommand(),
 		modelsCommand(),
 		camerasCommand(),
+		setupCommand(),
 		versionCommand(),
 	)
 	root.SetArgs(args)
