@@ -85,3 +85,21 @@ func readTrimmed(path string) string {
 	}
 	return strings.TrimSpace(string(b))
 }
+
+// memoryUse is what the daemon has in memory, and what the board has left,
+// both in bytes; nil where a sandbox hides that.
+func memoryUse() (resident int64, available *int64) {
+	if f := strings.Fields(readTrimmed("/proc/self/statm")); len(f) > 1 {
+		pages, _ := strconv.ParseInt(f[1], 10, 64)
+		resident = pages * int64(os.Getpagesize())
+	}
+	for line := range strings.Lines(readTrimmed("/proc/meminfo")) {
+		if rest, ok := strings.CutPrefix(line, "MemAvailable:"); ok {
+			if kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64); err == nil {
+				bytes := kib << 10
+				available = &bytes
+			}
+		}
+	}
+	return resident, available
+}

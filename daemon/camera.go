@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"tarsier/daemon/web"
 	"tarsier/pipeline"
 	"tarsier/pipeline/capture"
 	"tarsier/pipeline/publish"
@@ -52,6 +53,7 @@ type camera struct {
 	publisher *publish.Publisher
 	clock     pipeline.Clock
 	stats     *stats
+	memory    *web.Memory
 
 	capture *capture.Camera
 	cancel  context.CancelFunc
@@ -60,16 +62,17 @@ type camera struct {
 	mu      sync.Mutex // guards what follows: frames, changes of status and reloads meet here
 	plan    *cameraPlan
 	regions []*pipeline.Region
-	leading []int // of each region: the label that its published state names
+	history []*web.History // of each region
+	leading []int          // of each region: the label that its published state names
 	online  bool
 	err     error         // why it is not
 	reload  chan struct{} // closed when plan is replaced
 }
 
 // startCamera opens a camera and returns at once.
-func startCamera(p *cameraPlan, e *engine, pub *publish.Publisher, clock pipeline.Clock, st *stats, child capture.Options, log *slog.Logger) *camera {
+func startCamera(p *cameraPlan, e *engine, pub *publish.Publisher, clock pipeline.Clock, st *stats, memory *web.Memory, child capture.Options, log *slog.Logger) *camera {
 	ctx, cancel := context.WithCancel(context.Background())
-	c := &camera{log: log.With("camera", p.name), engine: e, publisher: pub, clock: clock, stats: st, cancel: cancel}
+	c := &camera{log: log.With("camera", p.name), engine: e, publisher: pub, clock: clock, stats: st, memory: memory, cancel: cancel}
 	c.adopt(p)
 	child.Name, child.Source, child.Loop = p.name, p.source.source, p.source.loop
 	child.Fit, child.Regions, child.Size, child.Rate = p.source.fit, p.source.regions, p.source.size, p.source.rate
@@ -100,6 +103,9 @@ func (c *camera) stop(reason string) {
 	c.end(reason)
 	c.online = false
 	c.publishStatus()
+	if reason == pipeline.Reconfigured {
+		c.memory.Forget(c.plan.name) // of another picture, or of no camera at all
+	}
 }
 
 // apply goes on with another plan for the same source.
@@ -116,7 +122,8 @@ func (c *camera) apply(p *cameraPlan) {
 	c.plan = p
 	c.clearSnapshots()
 	for i, r := range c.regions {
-		c.publish(i, r.Reconfigure(c.clock.At(now), p.thresholds[i]), now)
+		c.history[i].Begin(p.model.labels, p.thresholds[i])
+		c.memory.Add(nil, c.publish(i, r.Reconfigure(c.clock.At(now), p.thresholds[i]), now)...)
 		c.publishState(i)
 	}
 	close(c.reload)
@@ -129,7 +136,9 @@ func (c *camera) adopt(p *cameraPlan) {
 	c.reload = make(chan struct{})
 	c.regions = c.regions[:0]
 	c.leading = make([]int, len(p.thresholds))
+	c.history = c.memory.Camera(p.name, p.regions)
 	for i, t := range p.thresholds {
+		c.history[i].Begin(p.model.labels, t)
 		c.regions = append(c.regions, pipeline.NewRegion(p.model.labels, t))
 		c.publishState(i)
 	}
@@ -154,6 +163,7 @@ func (c *camera) watch(ctx context.Context) {
 		scores [][]float32
 		due    time.Time   // when the next picture is asked for
 		timed  *cameraPlan // whose fps due is of
+		seen   snapshot    // for the page
 	)
 	for {
 		c.mu.Lock()
@@ -196,8 +206,14 @@ func (c *camera) watch(ctx context.Context) {
 			continue
 		}
 		c.stats.frame(arrived.Sub(frame.Taken), took, time.Since(arrived)-took, time.Since(frame.Taken))
-		if plan.snapshots && len(events) > 0 {
+		if len(events) == 0 {
+			continue
+		}
+		if plan.snapshots {
 			c.snapshot(ctx, plan, events)
+		}
+		if c.memory.On() {
+			c.memory.Add(seen.take(ctx, c.capture), events...)
 		}
 	}
 }
@@ -230,9 +246,9 @@ func scoresFor(old [][]float32, p *cameraPlan) [][]float32 {
 	return s
 }
 
-// update turns scores into events and publishes them. It returns the regions
-// that had one, and false if the plan was replaced meanwhile.
-func (c *camera) update(plan *cameraPlan, f *capture.Frame, scores [][]float32) (changed []int, ok bool) {
+// update turns scores into events and publishes them. It returns them, and
+// false if the plan was replaced meanwhile.
+func (c *camera) update(plan *cameraPlan, f *capture.Frame, scores [][]float32) (events []pipeline.Event, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if plan != c.plan || !c.online {
@@ -241,10 +257,8 @@ func (c *camera) update(plan *cameraPlan, f *capture.Frame, scores [][]float32) 
 	taken := c.clock.At(f.Taken)
 	for i, r := range c.regions {
 		changes := r.Update(taken, scores[i])
-		c.publish(i, changes, f.Taken)
-		if len(changes) > 0 {
-			changed = append(changed, i)
-		}
+		c.history[i].Frame(taken, scores[i])
+		events = append(events, c.publish(i, changes, f.Taken)...)
 		if len(changes) > 0 || r.Leading() != c.leading[i] {
 			c.publishState(i)
 		}
@@ -252,7 +266,7 @@ func (c *camera) update(plan *cameraPlan, f *capture.Frame, scores [][]float32) 
 			c.publisher.Send(publish.ScoresTopic(plan.name, plan.regions[i]), payload(publish.Scores{Time: pipeline.Time{Time: f.Taken}, Top: r.Top()}))
 		}
 	}
-	return changed, true
+	return events, true
 }
 
 // status hears from capture whether pictures arrive.
@@ -270,15 +284,16 @@ func (c *camera) status(online bool, err error) {
 func (c *camera) end(reason string) {
 	now := time.Now()
 	for i, r := range c.regions {
-		c.publish(i, r.End(c.clock.At(now), reason), now)
+		c.memory.Add(nil, c.publish(i, r.End(c.clock.At(now), reason), now)...)
+		c.history[i].End(c.clock.At(now), reason)
 		c.publishState(i)
 	}
 }
 
-// publish makes events of what changed in a region.
-func (c *camera) publish(region int, changes []pipeline.Change, taken time.Time) {
+// publish makes events of what changed in a region, and returns them.
+func (c *camera) publish(region int, changes []pipeline.Change, taken time.Time) []pipeline.Event {
 	if len(changes) == 0 {
-		return
+		return nil
 	}
 	p := c.plan
 	clock := c.clock.State()
@@ -290,13 +305,16 @@ func (c *camera) publish(region int, changes []pipeline.Change, taken time.Time)
 			Model: p.model.info(), LatencyMS: milliseconds(time.Since(taken)),
 		}
 	}
-	for _, e := range c.publisher.Events(events...) {
+	events = c.publisher.Events(events...)
+	for _, e := range events {
+		c.stats.event(e.Type)
 		attrs := []any{"region", e.Region, "label", e.Label, "score", e.Score, "seq", e.Seq}
 		if e.Reason != "" {
 			attrs = append(attrs, "reason", e.Reason)
 		}
 		c.log.Info(e.Type, attrs...)
 	}
+	return events
 }
 
 func (c *camera) publishState(region int) {
@@ -309,7 +327,7 @@ func (c *camera) publishStatus() {
 }
 
 // snapshot publishes the whole picture in which something changed.
-func (c *camera) snapshot(ctx context.Context, p *cameraPlan, regions []int) {
+func (c *camera) snapshot(ctx context.Context, p *cameraPlan, events []pipeline.Event) {
 	jpeg, err := c.capture.JPEG(ctx, snapshotWidth)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -322,9 +340,24 @@ func (c *camera) snapshot(ctx context.Context, p *cameraPlan, regions []int) {
 	if p != c.plan {
 		return // it may not want pictures any more
 	}
-	for _, i := range regions {
-		c.publisher.Retain(publish.SnapshotTopic(p.name, p.regions[i]), jpeg)
+	for _, e := range events {
+		c.publisher.Retain(publish.SnapshotTopic(p.name, e.Region), jpeg)
 	}
+}
+
+// A snapshot is the picture of the last events for the page. Events that
+// follow within a second share it: a picture costs the camera time.
+type snapshot struct {
+	taken time.Time
+	jpeg  []byte
+}
+
+func (s *snapshot) take(ctx context.Context, from *capture.Camera) []byte {
+	if time.Since(s.taken) >= time.Second {
+		s.jpeg, _ = from.JPEG(ctx, web.EventWidth) // the event counts, picture or not
+		s.taken = time.Now()
+	}
+	return s.jpeg
 }
 
 func onOff(on bool, yes, no string) string {

@@ -48,6 +48,7 @@ type daemon struct {
 	cameras map[string]*camera // those that run
 	paused  map[string]bool
 	stats   map[string]*stats
+	memory  *web.Memory // for the page; empty while nobody is served
 
 	webStop context.CancelFunc
 	webDone chan struct{}
@@ -60,6 +61,7 @@ func newDaemon(path string, cfg *config.Config, child capture.Options, log *slog
 		log: log, child: child, clock: pipeline.SystemClock(clockSynced), started: time.Now(),
 		path: path, reload: make(chan struct{}, 1), pauses: make(chan struct{}, 1), turned: make(chan struct{}), wishes: map[string]bool{},
 		cameras: map[string]*camera{}, paused: map[string]bool{}, stats: map[string]*stats{},
+		memory: web.NewMemory(),
 	}
 	m, plans, err := d.prepare(cfg)
 	if err != nil {
@@ -70,6 +72,7 @@ func newDaemon(path string, cfg *config.Config, child capture.Options, log *slog
 		return nil, err
 	}
 	d.engine = newEngine(m)
+	d.memory.Remember(cfg.HTTP.Listen != "")
 	return d, nil
 }
 
@@ -289,6 +292,7 @@ func (d *daemon) apply() {
 	d.mu.Unlock()
 
 	setLogLevel(cfg.Log.Level)
+	d.memory.Remember(cfg.HTTP.Listen != "")
 	if swapped {
 		d.engine.swap(m)
 	}
@@ -313,6 +317,7 @@ func (d *daemon) apply() {
 		if wanted[name] == nil {
 			delete(d.stats, name)
 			delete(d.paused, name)
+			d.memory.Forget(name)
 		}
 	}
 	d.mu.Unlock()
@@ -348,7 +353,7 @@ func (d *daemon) startCameras() {
 		if d.cameras[p.name] != nil {
 			continue
 		}
-		d.cameras[p.name] = startCamera(p, d.engine, d.publisher, d.clock, d.stats[p.name], d.child, d.log)
+		d.cameras[p.name] = startCamera(p, d.engine, d.publisher, d.clock, d.stats[p.name], d.memory, d.child, d.log)
 	}
 }
 
@@ -466,7 +471,7 @@ func (d *daemon) startWeb() {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	d.webStop, d.webDone = cancel, make(chan struct{})
-	o := web.Options{Listen: d.cfg.HTTP.Listen, PasswordFile: d.cfg.HTTP.PasswordFile, View: d.view, Picture: d.picture, Alive: d.alive, Log: d.log}
+	o := web.Options{Listen: d.cfg.HTTP.Listen, PasswordFile: d.cfg.HTTP.PasswordFile, View: d.view, Picture: d.picture, Memory: d.memory, Alive: d.alive, Log: d.log}
 	done := d.webDone
 	go func() {
 		defer close(done)

@@ -39,16 +39,9 @@ Exit status: 0 fine, 1 failed, 2 wrong usage or config.`,
 		SilenceUsage:     true,
 		PersistentPreRun: func(*cobra.Command, []string) { started = true },
 	}
-	root.AddCommand(
-		runCommand(),
-		checkCommand(),
-		classifyCommand(),
-		benchCommand(),
-		modelsCommand(),
-		camerasCommand(),
-		setupCommand(),
-		versionCommand(),
-	)
+	for _, command := range commands {
+		root.AddCommand(command())
+	}
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
@@ -71,6 +64,11 @@ Exit status: 0 fine, 1 failed, 2 wrong usage or config.`,
 		return 2
 	}
 	return 1
+}
+
+// commands are all but the one that writes the man pages, see man.go.
+var commands = []func() *cobra.Command{
+	setupCommand, runCommand, checkCommand, classifyCommand, tuneCommand, benchCommand, modelsCommand, camerasCommand, versionCommand,
 }
 
 // errReported ends a command whose failures were printed where they happened.

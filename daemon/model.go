@@ -36,11 +36,11 @@ func readModelFile(path string) modelFile {
 // readModelDir reads every .tflite file of a directory, the widest first.
 func readModelDir(dir string) ([]modelFile, error) {
 	if dir == "" {
-		return nil, usagef("no model: set model.dir in the config, or TARSIER_MODEL_DIR, or --model, to a directory with *.tflite files and labels.txt (deploy/get-models DIR downloads one)")
+		return nil, usagef("no model: set model.dir in the config, or TARSIER_MODEL_DIR, or --model, to a directory with *.tflite files and labels.txt (/usr/share/tarsier/get-models, or deploy/get-models in the project, downloads one)")
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, usagef("read the model directory: %w; set model.dir to a directory with *.tflite files and labels.txt (deploy/get-models DIR makes one)", err)
+		return nil, usagef("read the model directory: %w; set model.dir to a directory with *.tflite files and labels.txt (/usr/share/tarsier/get-models, or deploy/get-models in the project, downloads one)", err)
 	}
 	var files []modelFile
 	for _, e := range entries {
@@ -49,7 +49,7 @@ func readModelDir(dir string) ([]modelFile, error) {
 		}
 	}
 	if len(files) == 0 {
-		return nil, usagef("no *.tflite file in the model directory %s (deploy/get-models DIR downloads one)", dir)
+		return nil, usagef("no *.tflite file in the model directory %s (/usr/share/tarsier/get-models, or deploy/get-models in the project, downloads one)", dir)
 	}
 	slices.SortStableFunc(files, func(a, b modelFile) int {
 		switch {

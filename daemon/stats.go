@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tarsier/daemon/web"
+	"tarsier/pipeline"
 )
 
 // stats counts what one camera does.
@@ -15,6 +16,9 @@ type stats struct {
 	frames  uint64 // classified
 	dropped uint64 // due, but not classified: the board was busy
 	stages  [len(stageNames)]window
+	latency [len(stageNames)]web.Histogram // of all frames
+	taken   time.Time                      // when the last frame was
+	events  [len(eventTypes)]uint64        // made
 
 	since   time.Time // of the last rate
 	counted uint64    // frames by then
@@ -36,6 +40,18 @@ func (s *stats) rate(now time.Time) float64 {
 // stageNames are the parts of a picture's way that are timed.
 var stageNames = [...]string{"capture", "infer", "wait", "total"}
 
+// eventTypes are those that are counted.
+var eventTypes = [...]string{pipeline.Enter, pipeline.Leave}
+
+// event counts one.
+func (s *stats) event(kind string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := slices.Index(eventTypes[:], kind); i >= 0 {
+		s.events[i]++
+	}
+}
+
 // frame counts a classified frame and the time of each stage: from when it
 // was taken until it was here, in the network, waiting for it, and all.
 func (s *stats) frame(d ...time.Duration) {
@@ -44,7 +60,9 @@ func (s *stats) frame(d ...time.Duration) {
 	s.frames++
 	for i := range s.stages {
 		s.stages[i].add(d[i])
+		s.latency[i].Add(d[i])
 	}
+	s.taken = time.Now().Add(-d[len(stageNames)-1])
 }
 
 func (s *stats) drop(n int) {
@@ -57,9 +75,18 @@ func (s *stats) drop(n int) {
 func (s *stats) view(w *web.Camera) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	w.Frames, w.Dropped, w.Latency = s.frames, s.dropped, map[string]float64{}
+	w.Frames, w.Dropped = s.frames, s.dropped
+	w.Latency, w.Stages, w.Events = map[string]float64{}, map[string]web.Histogram{}, map[string]uint64{}
 	for i, name := range stageNames {
 		w.Latency[name], _, _ = percentiles(slices.Clone(s.stages[i].last()))
+		w.Stages[name] = s.latency[i]
+	}
+	for i, kind := range eventTypes {
+		w.Events[kind] = s.events[i]
+	}
+	if !s.taken.IsZero() {
+		age := math.Round(time.Since(s.taken).Seconds()*1e3) / 1e3
+		w.AgeS = &age
 	}
 }
 

@@ -20,8 +20,14 @@ func (d *daemon) view() web.View {
 		Kernel: d.model.engine.Kernel(), Cameras: []web.Camera{}, Throttled: throttled(),
 		Broker: web.Broker{
 			Connected: sent.Connected, Queued: sent.Queued, Sent: sent.Sent, Dropped: sent.Dropped, Error: sent.LastError, QueueError: sent.QueueError,
+			QueuedBytes: sent.QueuedBytes, MessagesDropped: sent.MessagesDropped, Reconnects: sent.Reconnects,
 		},
+		TemperatureC: temperature(),
 	}
+	v.Memory.RSS, v.Memory.Available = memoryUse()
+	now := time.Now()
+	v.Time, v.Board = pipeline.Time{Time: now}, board()
+	v.Started = now.Add(-now.Sub(d.started)).Round(time.Second) // by the clock as it is set now
 	for _, p := range d.plans {
 		w := web.Camera{Name: p.name, Paused: d.paused[p.name], Regions: []web.Region{}}
 		if s := d.stats[p.name]; s != nil {
@@ -29,6 +35,11 @@ func (d *daemon) view() web.View {
 		}
 		if c := d.cameras[p.name]; c != nil {
 			c.view(&w)
+		}
+		if len(w.Regions) == 0 { // it is paused
+			for i, name := range p.regions {
+				w.Regions = append(w.Regions, web.Region{Name: name, Box: p.source.regions[i].Box, State: pipeline.State{Entered: []pipeline.Entered{}}, Top: []pipeline.Score{}})
+			}
 		}
 		v.Cameras = append(v.Cameras, w)
 	}
@@ -49,7 +60,7 @@ func (c *camera) view(w *web.Camera) {
 		w.Error = capture.Redact(c.err.Error())
 	}
 	for i, r := range c.regions {
-		w.Regions = append(w.Regions, web.Region{Name: c.plan.regions[i], State: r.State(), Top: r.Top()})
+		w.Regions = append(w.Regions, web.Region{Name: c.plan.regions[i], Box: c.plan.source.regions[i].Box, State: r.State(), Top: r.Top()})
 	}
 }
 

@@ -5,12 +5,9 @@
 package web
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
-	_ "embed"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,9 +20,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"tarsier/pipeline"
 )
@@ -40,6 +34,16 @@ type View struct {
 	Cameras   []Camera `json:"cameras"`
 	Broker    Broker   `json:"broker"`
 	Throttled *bool    `json:"throttled"` // the board slows its CPU down; null: it does not say
+
+	Time   pipeline.Time `json:"time"`
+	Board  string        `json:"board"`
+	Memory struct {
+		RSS       int64  `json:"rss"`       // of the daemon in bytes
+		Available *int64 `json:"available"` // of the board; null: a sandbox hides it
+	} `json:"memory"`
+
+	Started      time.Time `json:"started"`
+	TemperatureC *float64  `json:"temperature_c"` // of the hottest zone; null: the board has no sensor
 }
 
 // A Camera is how one camera does. Times are in milliseconds.
@@ -52,11 +56,16 @@ type Camera struct {
 	Dropped uint64             `json:"dropped"`
 	Latency map[string]float64 `json:"latency_ms"` // median of each stage
 	Regions []Region           `json:"regions"`
+
+	AgeS   *float64             `json:"age_s"` // since the last classified picture was taken; null: there was none
+	Stages map[string]Histogram `json:"-"`     // of each stage, since the start
+	Events map[string]uint64    `json:"-"`     // made since the start, by type
 }
 
 // A Region is what one region shows now.
 type Region struct {
 	Name  string           `json:"name"`
+	Box   [4]float64       `json:"box"` // x, y, width, height as fractions of the picture
 	State pipeline.State   `json:"state"`
 	Top   []pipeline.Score `json:"top"`
 }
@@ -70,6 +79,10 @@ type Broker struct {
 	Error     string `json:"error,omitempty"`
 	// QueueError is why events do not reach the disk; they wait in memory.
 	QueueError string `json:"queue_error,omitempty"`
+
+	QueuedBytes     int64  `json:"queued_bytes"`
+	MessagesDropped uint64 `json:"messages_dropped"` // scores and stats
+	Reconnects      uint64 `json:"reconnects"`
 }
 
 // Options are what a Server needs.
@@ -79,6 +92,8 @@ type Options struct {
 	View         func() View
 	// Picture gives a camera's newest picture as a JPEG of that width.
 	Picture func(ctx context.Context, camera string, width int) ([]byte, error)
+	// Memory is the past that the page shows; nil: none.
+	Memory *Memory
 	// Alive says what is wrong if the daemon hangs.
 	Alive func(ctx context.Context) error
 	Log   *slog.Logger
@@ -98,11 +113,11 @@ const (
 // that is not there, is reported once and tried again until that is mended:
 // the daemon's work does not depend on it.
 func Run(ctx context.Context, o Options) error {
-	var handler http.Handler
+	var s *site
 	var listener net.Listener
 	for said := ""; ; {
 		var err error
-		if handler, err = Handler(o); err == nil {
+		if s, err = newSite(o); err == nil {
 			if listener, err = new(net.ListenConfig).Listen(ctx, "tcp", o.Listen); err == nil {
 				break
 			}
@@ -120,7 +135,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	o.Log.Info("web page", "url", "http://"+listener.Addr().String()+"/")
 	server := &http.Server{
-		Handler:           handler,
+		Handler:           s.handler,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      20 * time.Second,
@@ -131,6 +146,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
+	defer s.stream.close()
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve the web page on %s: %w", o.Listen, err)
 	}
@@ -152,28 +168,30 @@ func limit(most int64) func(net.Conn, http.ConnState) {
 	}
 }
 
-//go:embed page.html
-var page []byte
+// A site is what Run serves.
+type site struct {
+	Options
+	stream   *stream
+	pictures pictures
+	handler  http.Handler
+}
 
-// Handler is what Run serves. Its error is that of the password file.
-func Handler(o Options) (http.Handler, error) {
-	registry := prometheus.NewRegistry()
-	if err := registry.Register(&collector{o.View}); err != nil {
-		return nil, err
+// newSite's error is that of the password file.
+func newSite(o Options) (*site, error) {
+	if o.Memory == nil {
+		o.Memory = NewMemory()
 	}
+	s := &site{Options: o, stream: newStream(o.View, o.Memory), pictures: pictures{take: o.Picture, of: map[string]*picture{}}}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_, _ = w.Write(page)
-	})
-	mux.HandleFunc("GET /api/state", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(o.View())
-	})
-	mux.HandleFunc("GET /cameras/{name}/picture.jpg", func(w http.ResponseWriter, r *http.Request) {
-		o.picture(w, r)
-	})
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { serveFile(w, r, "page.html") })
+	mux.HandleFunc("GET /static/{file}", func(w http.ResponseWriter, r *http.Request) { serveFile(w, r, r.PathValue("file")) })
+	mux.HandleFunc("GET /api/state", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, o.View()) })
+	mux.HandleFunc("GET /api/stream", s.stream.serve)
+	mux.HandleFunc("GET /api/history", s.history)
+	mux.HandleFunc("GET /api/events", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, o.Memory.Events()) })
+	mux.HandleFunc("GET /events/{seq}/picture.jpg", s.eventPicture)
+	mux.HandleFunc("GET /cameras/{name}/picture.jpg", s.picture)
+	mux.Handle("GET /metrics", Metrics(o.View))
 	var handler http.Handler = mux
 	if o.PasswordFile != "" {
 		b, err := os.ReadFile(o.PasswordFile)
@@ -190,32 +208,53 @@ func Handler(o Options) (http.Handler, error) {
 	}
 	// Health says nothing about anyone, and who asks for it has no password.
 	open := http.NewServeMux()
-	open.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
-		defer cancel()
-		if err := o.Alive(ctx); err != nil {
-			http.Error(w, err.Error(), http.StatusServiceUnavailable)
-			return
-		}
-		_, _ = w.Write([]byte("ok\n"))
-	})
+	open.HandleFunc("GET /healthz", o.health)
+	open.HandleFunc("GET /readyz", o.ready)
 	open.Handle("/", handler)
-	return withHeaders(withoutBody(fromHere(open))), nil
+	s.handler = withHeaders(withoutBody(fromHere(open)))
+	return s, nil
 }
 
-func (o *Options) picture(w http.ResponseWriter, r *http.Request) {
-	width := 640
-	if s := r.URL.Query().Get("width"); s != "" {
-		n, err := strconv.Atoi(s)
+func writeJSON(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v)
+}
+
+// history gives the scores of a region's last minutes.
+func (s *site) history(w http.ResponseWriter, r *http.Request) {
+	camera, region := r.URL.Query().Get("camera"), r.URL.Query().Get("region")
+	h := s.Memory.History(camera, region)
+	if h == nil {
+		http.Error(w, fmt.Sprintf("there is no region %q of a camera %q", region, camera), http.StatusNotFound)
+		return
+	}
+	writeJSON(w, h.Recording())
+}
+
+// eventPicture gives what the camera saw at one of the last events.
+func (s *site) eventPicture(w http.ResponseWriter, r *http.Request) {
+	seq, _ := strconv.ParseUint(r.PathValue("seq"), 10, 64)
+	jpeg := s.Memory.picture(seq)
+	if jpeg == nil {
+		http.Error(w, "there is no picture of that event, or no more", http.StatusNotFound)
+		return
+	}
+	w.Header().Set("Content-Type", "image/jpeg")
+	_, _ = w.Write(jpeg)
+}
+
+// picture gives a camera's newest picture.
+func (s *site) picture(w http.ResponseWriter, r *http.Request) {
+	width := pictureWidth
+	if text := r.URL.Query().Get("width"); text != "" {
+		n, err := strconv.Atoi(text)
 		if err != nil || n < 16 || n > maxPictureWidth {
-			http.Error(w, fmt.Sprintf("width is %q; it must be 16 to %d", s, maxPictureWidth), http.StatusBadRequest)
+			http.Error(w, fmt.Sprintf("width is %q; it must be 16 to %d", text, maxPictureWidth), http.StatusBadRequest)
 			return
 		}
 		width = n
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
-	defer cancel()
-	jpeg, err := o.Picture(ctx, r.PathValue("name"), width)
+	jpeg, err := s.pictures.newest(r.Context(), r.PathValue("name"), width)
 	switch {
 	case errors.Is(err, ErrNoCamera):
 		http.Error(w, err.Error(), http.StatusNotFound)
@@ -296,22 +335,9 @@ func withoutBody(next http.Handler) http.Handler {
 	})
 }
 
-// contentPolicy allows the page its own script and style, and nothing else
-// that is not from here.
-var contentPolicy = "default-src 'self'; script-src " + hashOf("script") + "; style-src " + hashOf("style") +
-	"; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-
-// hashOf is that of an element of the page, as a content security policy has
-// it.
-func hashOf(element string) string {
-	_, rest, _ := bytes.Cut(page, []byte("<"+element+">"))
-	text, _, found := bytes.Cut(rest, []byte("</"+element+">"))
-	if !found {
-		panic("page.html has no " + element)
-	}
-	sum := sha256.Sum256(text)
-	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
-}
+// contentPolicy allows what is from here and in a file of its own, and nothing else.
+const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 func withHeaders(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -51,6 +51,15 @@ func testOptions() Options {
 	}
 }
 
+// Handler is what Run serves.
+func Handler(o Options) (http.Handler, error) {
+	s, err := newSite(o)
+	if err != nil {
+		return nil, err
+	}
+	return s.handler, nil
+}
+
 func TestHandler(t *testing.T) {
 	h, err := Handler(testOptions())
 	if err != nil {
@@ -70,15 +79,15 @@ func TestHandler(t *testing.T) {
 		{"/cameras/porch/picture.jpg?width=wide", 400, "must be 16 to 1920"},
 		{"/cameras/dark/picture.jpg", 503, "no pictures arrive"},
 		{"/cameras/attic/picture.jpg", 404, "no such camera"},
-		{"/metrics", 200, `tarsier_camera_online{camera="porch"} 1`},
-		{"/metrics", 200, `tarsier_camera_dropped_total{camera="porch"} 3`},
-		{"/metrics", 200, `tarsier_camera_latency_seconds{camera="porch",stage="infer"} 0.008`},
-		{"/metrics", 200, `tarsier_region_entered{camera="porch",region="door"} 1`},
-		{"/metrics", 200, `tarsier_events_queued 2`},
-		{"/metrics", 200, `tarsier_queue_error 1`},
-		{"/metrics", 200, `tarsier_throttled 1`},
 		{"/api/state", 200, `"queue_error":"no space left on device"`},
 		{"/api/state", 200, `"throttled":true`},
+		{"/api/events", 200, `[]`},
+		{"/api/history?camera=porch&region=attic", 404, `no region "attic"`},
+		{"/events/7/picture.jpg", 404, "no picture"},
+		{"/events/seven/picture.jpg", 404, "no picture"},
+		{"/static/page.js", 200, "use strict"},
+		{"/static/..%2fweb.go", 404, ""},
+		{"/static/nothing", 404, ""},
 		{"/nothing", 404, ""},
 	} {
 		w := httptest.NewRecorder()
@@ -119,20 +128,6 @@ func TestForeignHost(t *testing.T) {
 	}
 }
 
-func TestHealth(t *testing.T) {
-	o := testOptions()
-	o.Alive = func(context.Context) error { return errors.New("it hangs") }
-	h, err := Handler(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, request("/healthz"))
-	if w.Code != 503 || !strings.Contains(w.Body.String(), "it hangs") {
-		t.Errorf("a daemon that hangs: %d %s", w.Code, w.Body)
-	}
-}
-
 func TestPassword(t *testing.T) {
 	o := testOptions()
 	o.PasswordFile = filepath.Join(t.TempDir(), "password")
@@ -158,6 +153,11 @@ func TestPassword(t *testing.T) {
 	}{
 		{"/", "", 401},
 		{"/api/state", "sunshine", 401},
+		{"/api/stream", "", 401},
+		{"/api/history", "", 401},
+		{"/api/events", "", 401},
+		{"/events/1/picture.jpg", "", 401},
+		{"/static/page.js", "", 401},
 		{"/metrics", "", 401},
 		{"/cameras/porch/picture.jpg", "", 401},
 		{"/api/state", "moonlight", 200},
