@@ -163,6 +163,7 @@ func loadModel(f modelFile, labelPath string, o mnv2.Options) (*model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare %s: %w", f.path, err)
 	}
+	f.network = &mnv2.Network{Name: f.network.Name, SHA256: f.network.SHA256} // the engine has the weights in its own order
 	return &model{file: f, engine: engine, labels: labels, labelPath: labelPath}, nil
 }
 
