@@ -20,6 +20,14 @@ void expect_any_size(void) { watching = changed = 0; }
 
 int resized(void) { return changed; }
 
+// A decoder that is opened is a new one, even where another was that has been freed: that of the sound, in FFmpeg's own look at the stream.
+int avcodec_open2(AVCodecContext *c, const AVCodec *codec, AVDictionary **options) {
+	static int (*open)(AVCodecContext *, const AVCodec *, AVDictionary **);
+	if (!open) open = dlsym(RTLD_NEXT, "avcodec_open2");
+	if (c == decoder) decoder = NULL;
+	return open(c, codec, options);
+}
+
 int avcodec_receive_frame(AVCodecContext *c, AVFrame *f) {
 	static int (*receive)(AVCodecContext *, AVFrame *);
 	if (!receive) receive = dlsym(RTLD_NEXT, "avcodec_receive_frame");
