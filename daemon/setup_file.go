@@ -117,7 +117,7 @@ func put(files []newFile, o owner) error {
 		}
 		staged[i] = temp.Name()
 		_, err = temp.Write(f.content)
-		if err = errors.Join(err, o.give(temp.Name()), temp.Chmod(o.mode), temp.Sync(), temp.Close()); err != nil {
+		if err = errors.Join(err, temp.Chown(o.uid, o.gid), temp.Chmod(o.mode), temp.Sync(), temp.Close()); err != nil {
 			return fmt.Errorf("write %s: %w", f.path, err)
 		}
 	}

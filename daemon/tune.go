@@ -308,8 +308,12 @@ func (t *tuner) record(ctx context.Context, source, name string) (*web.ReportVid
 	if errors.Is(err, io.EOF) {
 		err = nil
 	}
-	if err == nil && frames < 2 {
+	switch {
+	case err != nil:
+	case frames < 2:
 		err = fmt.Errorf("%s: it holds %d pictures; tune needs a video", name, frames)
+	case len(times) < 2:
+		err = fmt.Errorf("%s: it is too short for two pictures at fps %v; name a longer one, or set fps higher", name, t.plan.fps)
 	}
 	if len(times) < 2 {
 		return nil, err

@@ -308,6 +308,7 @@ func (h *History) recording() *RegionHistory {
 			r.Times = append(r.Times, int64(t-start))
 		}
 	}
+	slices.SortStableFunc(r.Events, func(a, b Mark) int { return cmp.Compare(a.Time, b.Time) }) // one whose picture took long came late
 	return r
 }
 

@@ -162,3 +162,18 @@ func TestHistoryNews(t *testing.T) {
 		t.Errorf("nobody watched, and there is %+v", d)
 	}
 }
+
+// A camera goes offline while the picture of an enter is fetched: the leave is told first.
+func TestLateMark(t *testing.T) {
+	m := NewMemory()
+	m.Remember(true)
+	h := m.Camera("porch", []string{"door"})[0]
+	h.Begin(testLabels, pipeline.Thresholds{})
+	leave, enter := event(2, "porch", "door"), event(1, "porch", "door")
+	leave.Type, leave.Uptime = pipeline.Leave, enter.Uptime+2*time.Second
+	m.Add(nil, leave)
+	m.Add([]byte("owl"), enter)
+	if marks := h.Recording().Events; len(marks) != 2 || marks[0].Type != pipeline.Enter {
+		t.Errorf("marks are %+v", marks)
+	}
+}

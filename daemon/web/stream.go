@@ -12,7 +12,7 @@ import (
 const (
 	streamEvery   = time.Second
 	streamSoon    = 200 * time.Millisecond // for a page that came meanwhile
-	streamWaits   = 16                     // messages for a page that is slow; with one more it is hung up on, and comes again
+	streamWaits   = 128                    // messages for a page that is slow, and events of one moment; with one more it is hung up on, and comes again
 	writePatience = 10 * time.Second       // for one message
 )
 
@@ -206,22 +206,20 @@ func (s *stream) tell(regions map[regionName]*plotted) {
 	}
 	s.mu.Unlock()
 
-	var events []byte
-	for _, yes := range came {
-		if yes && events == nil {
-			events = message("events", s.memory.Events())
-		}
-	}
 	whole, news := s.plot(regions, wanted)
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	var events []byte // made now: what was told before is in it, and what comes is told after it
 	for v := range s.viewers {
 		first, here := came[v]
 		switch {
 		case !here:
 			continue // it came meanwhile: the next time
 		case first:
+			if events == nil {
+				events = message("events", s.memory.Events())
+			}
 			s.send(v, events)
 			s.send(v, state)
 			s.send(v, whole[v.region])

@@ -214,3 +214,75 @@ func TestStreamEnds(t *testing.T) {
 		t.Error("and let in")
 	}
 }
+
+// All labels of many cameras are left at one moment.
+func TestBurst(t *testing.T) {
+	o := testOptions()
+	o.Memory = NewMemory()
+	o.Memory.Remember(true)
+	l := listen(t, serve(t, o), "")
+	var v View
+	l.must("state", &v)
+	var burst []pipeline.Event
+	for i := range uint64(100) {
+		burst = append(burst, event(i+1, "porch", "door"))
+	}
+	o.Memory.Add(nil, burst...)
+	var e SeenEvent
+	for e.Seq < 100 {
+		l.must("event", &e)
+	}
+}
+
+// A page that comes while events are made misses none: the list that it gets has all that it was told before.
+func TestEventsWhileItOpens(t *testing.T) {
+	m := NewMemory()
+	m.Remember(true)
+	h := m.Camera("porch", []string{"door"})[0]
+	h.Begin(testLabels, pipeline.Thresholds{})
+	scores := []float32{.1, .2, .3, .4}
+	for f := range 6000 { // so that its message takes a while to make
+		h.Frame(at(time.Duration(f+1)*historyEvery), scores)
+	}
+	s := newStream(func() View { return View{} }, m)
+	defer s.close()
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for seq := uint64(1); ; seq++ {
+			select {
+			case <-stop:
+				return
+			case <-time.After(5 * time.Millisecond):
+				m.Add(nil, event(seq, "porch", "gate"))
+			}
+		}
+	}()
+	for range 10 {
+		v := s.join(regionName{"porch", "door"})
+		told := uint64(0)
+		for open := false; !open; {
+			kind, data, _ := strings.Cut(string(<-v.messages), "\ndata: ")
+			switch kind {
+			case "event: event":
+				var e SeenEvent
+				if err := json.Unmarshal([]byte(data), &e); err != nil {
+					t.Fatal(err)
+				}
+				told = e.Seq
+			case "event: events":
+				open = true
+				var all []SeenEvent
+				if err := json.Unmarshal([]byte(data), &all); err != nil {
+					t.Fatal(err)
+				}
+				if told > 0 && (len(all) == 0 || all[0].Seq < told) {
+					t.Errorf("the list that comes after event %d does not have it", told)
+				}
+			}
+		}
+		s.leave(v)
+	}
+	close(stop)
+	<-done
+}

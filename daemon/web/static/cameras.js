@@ -13,12 +13,11 @@ class LivePicture {
     this.next = 0
     this.timer = 0
     this.loading = false
-    const done = () => {
+    this.done = () => {
       this.loading = false
       this.look()
     }
-    img.addEventListener("load", done)
-    img.addEventListener("error", done)
+    for (const end of ["load", "error"]) img.addEventListener(end, this.done)
     this.observer = new IntersectionObserver(entries => {
       this.seen = entries[entries.length - 1].isIntersecting
       this.look()
@@ -50,6 +49,7 @@ class LivePicture {
   }
 
   close() {
+    for (const end of ["load", "error"]) this.img.removeEventListener(end, this.done)
     this.url = null
     clearTimeout(this.timer)
     this.observer.disconnect()

@@ -50,6 +50,7 @@ const scores = {
     const base = r.times.length
     for (const e of d.ends) r.ends.push({ frame: base + e.frame, time: e.time - r.uptime, reason: e.reason })
     for (const e of d.events) r.events.push({ ...e, time: e.time - r.uptime })
+    r.events.sort((a, b) => a.time - b.time) // one whose picture took long came late
     const frames = d.frames.map(f => {
       const of = new Map()
       for (let i = 0; i < f.length; i += 2) of.set(f[i], f[i + 1])

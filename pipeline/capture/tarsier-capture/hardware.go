@@ -58,6 +58,9 @@ func (s *stream) cheaper(vc *gocv.VideoCapture) (*gocv.VideoCapture, error) {
 			return hard, nil
 		}
 		failed.Store(true)
+		s.mu.Lock()
+		s.last = time.Now() // FFmpeg has all of its time again
+		s.mu.Unlock()
 		s.stderr.printf("%s: the board's decoder is not used: %s", s.src.shown, why)
 		var err error
 		if vc, err = s.src.open(); err != nil {
