@@ -174,15 +174,20 @@ func (p *webPage) photograph(name string, height int) {
 	small := image.NewRGBA(image.Rect(0, 0, shot.Bounds().Dx(), min(height, shot.Bounds().Dy())))
 	draw.Draw(small, small.Bounds(), shot, image.Point{}, draw.Src)
 	// The noise of photographs is most of a file, and nobody sees it. Colours of areas stay as they are.
-	for y := range small.Rect.Dy() {
-		for x := 1; x < small.Rect.Dx()-1; x++ {
-			c := color.RGBAModel.Convert(shot.At(x, y)).(color.RGBA)
-			if c != color.RGBAModel.Convert(shot.At(x-1, y)) || c != color.RGBAModel.Convert(shot.At(x+1, y)) {
-				few := func(v uint8) uint8 { return uint8((int(v) + 2) / 5 * 5) }
-				small.SetRGBA(x, y, color.RGBA{few(c.R), few(c.G), few(c.B), 255})
+	common := map[color.RGBA]int{}
+	each := func(f func(x, y int, c color.RGBA)) {
+		for y := range small.Rect.Dy() {
+			for x := range small.Rect.Dx() {
+				f(x, y, small.RGBAAt(x, y))
 			}
 		}
 	}
+	each(func(_, _ int, c color.RGBA) { common[c]++ })
+	each(func(x, y int, c color.RGBA) {
+		if few := func(v uint8) uint8 { return uint8((int(v) + 2) / 5 * 5) }; common[c] < 8000 {
+			small.SetRGBA(x, y, color.RGBA{few(c.R), few(c.G), few(c.B), 255})
+		}
+	})
 	file, err := os.Create(filepath.Join(p.screenshots, name))
 	must(p.t, err)
 	defer file.Close()
