@@ -79,7 +79,7 @@ func (w *world) check() error {
 		func() error { return w.api.act("switch", "turn_off", pauseSwitch) },
 		w.now("and goes on with it", w.both(w.states("off", pauseSwitch), w.states("on", connection, doorBottle), w.entered)),
 
-		func() error { w.tarsier.kill(); w.tarsier = nil; return nil },
+		func() error { w.tarsier.Kill(); w.tarsier = nil; return nil },
 		w.now("kill -9 of the daemon: the last will makes everything unavailable", w.gone(c)),
 		w.startTarsier,
 		w.now("started again, everything is back", w.both(w.entered, w.states("on", doorBottle, connection), w.picture)),
@@ -112,7 +112,7 @@ func (w *world) check() error {
 		w.now("what stays is as it was", w.both(w.entered, w.states("on", doorBottle, connection))),
 
 		func() error {
-			w.tarsier.signal(syscall.SIGTERM)
+			w.tarsier.Signal(syscall.SIGTERM)
 			w.tarsier = nil
 			c.cameras = c.cameras[:1]
 			return w.write(c)
@@ -306,7 +306,7 @@ func (w *world) withoutBroker(stopped, started func() error) func() error {
 		if err := w.complaints(); err != nil {
 			return err
 		}
-		w.broker.signal(syscall.SIGTERM)
+		w.broker.Signal(syscall.SIGTERM)
 		if err := stopped(); err != nil {
 			return err
 		}
@@ -329,7 +329,7 @@ func (w *world) restartHomeAssistant() error {
 	stopping := w.homeAssistant
 	w.homeAssistant = nil
 	if err := w.wait("Home Assistant stops", func() error {
-		if !stopping.ended() {
+		if !stopping.Ended() {
 			return errors.New("it runs")
 		}
 		return nil

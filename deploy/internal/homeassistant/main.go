@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"tarsier/deploy/internal/programs"
 )
 
 // patience is how long anything may take that must happen: the machine may be slow and busy.
@@ -50,11 +52,11 @@ func run(ctx context.Context, o options) (err error) {
 	defer os.RemoveAll(dir)
 	w := &world{options: o, ctx: ctx, dir: dir}
 	defer func() {
-		for _, p := range []*program{w.tarsier, w.homeAssistant, w.broker} {
-			p.kill()
+		for _, p := range []*programs.Program{w.tarsier, w.homeAssistant, w.broker} {
+			p.Kill()
 		}
 		if err != nil {
-			fmt.Printf("tarsier said last:\n%s\nHome Assistant said last:\n%s\n", tail(w.path("tarsier.log")), tail(w.path(homeAssistantLog)))
+			fmt.Printf("tarsier said last:\n%s\nHome Assistant said last:\n%s\n", programs.Tail(w.path("tarsier.log")), programs.Tail(w.path(homeAssistantLog)))
 		}
 	}()
 	begin := time.Now()

@@ -1,17 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
-	"syscall"
 	"time"
+
+	"tarsier/deploy/internal/programs"
 )
 
 const homeAssistantLog = "home-assistant.out"
@@ -24,81 +21,23 @@ type world struct {
 	passed  int
 	excused int // bytes of Home Assistant's log whose complaints are expected
 
-	broker, tarsier, homeAssistant *program
+	broker, tarsier, homeAssistant *programs.Program
 	brokerPort                     int
 	api                            *api
 }
 
 func (w *world) path(name string) string { return filepath.Join(w.dir, name) }
 
-// A program runs until it is told to stop.
-type program struct {
-	cmd  *exec.Cmd
-	done chan struct{}
-}
-
-// start starts a program that does not outlive this one, whatever becomes of it. What it says is added to a log.
-func (w *world) start(log string, args ...string) (*program, error) {
-	file, err := os.OpenFile(w.path(log), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	p := &program{exec.Command(args[0], args[1:]...), make(chan struct{})}
-	p.cmd.Stdout, p.cmd.Stderr = file, file
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	started := make(chan error)
-	go func() {
-		defer close(p.done)
-		runtime.LockOSThread() // Pdeathsig watches the thread that starts the process
-		err := p.cmd.Start()
-		started <- err
-		if err == nil {
-			_ = p.cmd.Wait()
-		}
-	}()
-	return p, <-started
-}
-
-func (p *program) signal(s syscall.Signal) {
-	_ = p.cmd.Process.Signal(s)
-	<-p.done
-}
-
-// kill is kill -9, of one that has been started.
-func (p *program) kill() {
-	if p != nil {
-		p.signal(syscall.SIGKILL)
-	}
-}
-
-func (p *program) ended() bool {
-	select {
-	case <-p.done:
-		return true
-	default:
-		return false
-	}
-}
-
 func (w *world) startBroker() (err error) {
 	if w.brokerPort == 0 {
-		w.brokerPort = freePort()
+		w.brokerPort = programs.FreePort()
 	}
-	conf := fmt.Sprintf("listener %d 127.0.0.1\nallow_anonymous true\nuser root\n", w.brokerPort)
-	if err := os.WriteFile(w.path("mosquitto.conf"), []byte(conf), 0o600); err != nil {
-		return err
-	}
-	path, err := exec.LookPath("mosquitto")
-	if err != nil {
-		path = "/usr/sbin/mosquitto" // which is not in everybody's PATH
-	}
-	w.broker, err = w.start("mosquitto.log", path, "-c", w.path("mosquitto.conf"))
+	w.broker, err = programs.Broker(w.dir, w.brokerPort)
 	return err
 }
 
 func (w *world) startTarsier() (err error) {
-	w.tarsier, err = w.start("tarsier.log", filepath.Join(w.bin, "tarsier"), "run", "--config", w.path("tarsier.yaml"))
+	w.tarsier, err = programs.Start(w.path("tarsier.log"), filepath.Join(w.bin, "tarsier"), "run", "--config", w.path("tarsier.yaml"))
 	return err
 }
 
@@ -107,7 +46,7 @@ func (w *world) startTarsier() (err error) {
 func (w *world) startHomeAssistant() (err error) {
 	config := w.path("configuration.yaml")
 	if w.api == nil {
-		w.api = &api{ctx: w.ctx, url: fmt.Sprintf("http://127.0.0.1:%d", freePort())}
+		w.api = &api{ctx: w.ctx, url: fmt.Sprintf("http://127.0.0.1:%d", programs.FreePort())}
 		sample, err := os.ReadFile("deploy/home-assistant/automation.yaml")
 		if err != nil {
 			return err
@@ -122,7 +61,7 @@ func (w *world) startHomeAssistant() (err error) {
 	if err != nil {
 		return err
 	}
-	w.homeAssistant, err = w.start(homeAssistantLog, "unshare", "--mount", "--pid", "--fork", "--kill-child", "--root="+w.root, "--wd=/",
+	w.homeAssistant, err = programs.Start(w.path(homeAssistantLog), "unshare", "--mount", "--pid", "--fork", "--kill-child", "--root="+w.root, "--wd=/",
 		"--mount-proc", "/opt/homeassistant/bin/hass", "--config", "/"+inside)
 	return err
 }
@@ -137,8 +76,8 @@ func (w *world) wait(what string, as func() error) error {
 			fmt.Printf("ok %5.1f s  %s\n", time.Since(begin).Seconds(), what)
 			return nil
 		}
-		for name, p := range map[string]*program{"tarsier": w.tarsier, "Home Assistant": w.homeAssistant} {
-			if p != nil && p.ended() {
+		for name, p := range map[string]*programs.Program{"tarsier": w.tarsier, "Home Assistant": w.homeAssistant} {
+			if p != nil && p.Ended() {
 				return fmt.Errorf("%s: %s has ended", what, name)
 			}
 		}
@@ -151,20 +90,4 @@ func (w *world) wait(what string, as func() error) error {
 			return fmt.Errorf("%s: interrupted", what)
 		}
 	}
-}
-
-func freePort() int {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		panic(err) // there is no network at all
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
-// tail is the end of a log.
-func tail(path string) string {
-	b, _ := os.ReadFile(path)
-	lines := bytes.Split(bytes.TrimSpace(b), []byte("\n"))
-	return string(bytes.Join(lines[max(0, len(lines)-30):], []byte("\n")))
 }

@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"tarsier/deploy/internal/programs"
 )
 
 // patience is how long anything may take that must happen: the machine may be slow and busy.
@@ -51,10 +53,10 @@ func run(ctx context.Context, o options) (err error) {
 	w := &world{options: o, ctx: ctx, dir: dir}
 	defer func() {
 		for _, p := range w.programs {
-			p.kill()
+			p.Kill()
 		}
 		if err != nil {
-			fmt.Printf("tarsier said last:\n%s\nNode-RED said last:\n%s\n", tail(w.path(tarsierLog)), tail(w.path(nodeREDLog)))
+			fmt.Printf("tarsier said last:\n%s\nNode-RED said last:\n%s\n", programs.Tail(w.path(tarsierLog)), programs.Tail(w.path(nodeREDLog)))
 		}
 	}()
 	begin := time.Now()

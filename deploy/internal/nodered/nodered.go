@@ -8,11 +8,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+
+	"tarsier/deploy/internal/programs"
 )
 
 // startNodeRED starts it with nothing in it, and nobody to ask.
 func (w *world) startNodeRED() error {
-	port := freePort()
+	port := programs.FreePort()
 	w.api = fmt.Sprintf("http://127.0.0.1:%d", port)
 	settings := fmt.Sprintf(`module.exports = {
   uiHost: '127.0.0.1', uiPort: %d, flowFile: 'flows.json', credentialSecret: false,

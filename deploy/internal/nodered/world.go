@@ -1,16 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
-	"syscall"
 	"time"
+
+	"tarsier/deploy/internal/programs"
 )
 
 const (
@@ -25,7 +22,7 @@ type world struct {
 	dir    string
 	passed int
 
-	programs   []*program
+	programs   []*programs.Program
 	brokerPort int
 	api        string // Node-RED's URL
 	heard      *subscriber
@@ -33,42 +30,13 @@ type world struct {
 
 func (w *world) path(name string) string { return filepath.Join(w.dir, name) }
 
-// A program runs until it is killed.
-type program struct {
-	cmd  *exec.Cmd
-	done chan struct{}
-}
-
-// start starts a program that does not outlive this one, whatever becomes of it.
+// start starts a program, and keeps it.
 func (w *world) start(log string, args ...string) error {
-	file, err := os.Create(w.path(log))
-	if err != nil {
-		return err
+	p, err := programs.Start(w.path(log), args...)
+	if err == nil {
+		w.programs = append(w.programs, p)
 	}
-	defer file.Close()
-	p := &program{exec.Command(args[0], args[1:]...), make(chan struct{})}
-	p.cmd.Stdout, p.cmd.Stderr = file, file
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	started := make(chan error)
-	go func() {
-		defer close(p.done)
-		runtime.LockOSThread() // Pdeathsig watches the thread that starts the process
-		err := p.cmd.Start()
-		started <- err
-		if err == nil {
-			_ = p.cmd.Wait()
-		}
-	}()
-	if err := <-started; err != nil {
-		return err
-	}
-	w.programs = append(w.programs, p)
-	return nil
-}
-
-func (p *program) kill() {
-	_ = p.cmd.Process.Kill()
-	<-p.done
+	return err
 }
 
 // wait waits until something is so, and says that it is.
@@ -82,10 +50,8 @@ func (w *world) wait(what string, is func() error) error {
 			return nil
 		}
 		for _, p := range w.programs {
-			select {
-			case <-p.done:
-				return fmt.Errorf("%s: %s has ended", what, filepath.Base(p.cmd.Path))
-			default:
+			if p.Ended() {
+				return fmt.Errorf("%s: %s has ended", what, p.Name())
 			}
 		}
 		if time.Since(begin) > patience {
@@ -99,33 +65,13 @@ func (w *world) wait(what string, is func() error) error {
 	}
 }
 
-func freePort() int {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		panic(err) // there is no network at all
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
-// tail is the end of a log.
-func tail(path string) string {
-	b, _ := os.ReadFile(path)
-	lines := bytes.Split(bytes.TrimSpace(b), []byte("\n"))
-	return string(bytes.Join(lines[max(0, len(lines)-30):], []byte("\n")))
-}
-
 func (w *world) startBroker() error {
-	w.brokerPort = freePort()
-	conf := fmt.Sprintf("listener %d 127.0.0.1\nallow_anonymous true\n", w.brokerPort)
-	if err := os.WriteFile(w.path("mosquitto.conf"), []byte(conf), 0o600); err != nil {
-		return err
+	w.brokerPort = programs.FreePort()
+	p, err := programs.Broker(w.dir, w.brokerPort)
+	if err == nil {
+		w.programs = append(w.programs, p)
 	}
-	path, err := exec.LookPath("mosquitto")
-	if err != nil {
-		path = "/usr/sbin/mosquitto" // which is not in everybody's PATH
-	}
-	return w.start("mosquitto.log", path, "-c", w.path("mosquitto.conf"))
+	return err
 }
 
 // startTarsier has the daemon watch a bottle.
