@@ -30,7 +30,8 @@ func (w *writer) file() []byte {
 		return schema.BufferEnd(b)
 	})
 	codes, operators := w.operators(b)
-	tensors := each(b, w.tensors, func(t newTensor) flatbuffers.UOffsetT { return t.encode(b) })
+	points := map[zeroPoints]flatbuffers.UOffsetT{}
+	tensors := each(b, w.tensors, func(t newTensor) flatbuffers.UOffsetT { return t.encode(b, points) })
 	inputs, outputs := int32s(b, w.inputs), int32s(b, w.outputs)
 	schema.SubGraphStart(b)
 	schema.SubGraphAddTensors(b, tensors)
@@ -87,19 +88,33 @@ func (w *writer) operators(b *flatbuffers.Builder) (codes, operators flatbuffers
 	return codes, operators
 }
 
-func (t newTensor) encode(b *flatbuffers.Builder) flatbuffers.UOffsetT {
+// zeroPoints is a tensor's list of them: n times the same. Layers of as many
+// channels share one, which would else be a third of a narrow network's file.
+type zeroPoints struct {
+	zero int64
+	n    int
+}
+
+func (z zeroPoints) encode(b *flatbuffers.Builder) flatbuffers.UOffsetT {
+	schema.QuantizationParametersStartZeroPointVector(b, z.n)
+	for range z.n {
+		b.PrependInt64(z.zero)
+	}
+	return b.EndVector(z.n)
+}
+
+func (t newTensor) encode(b *flatbuffers.Builder, points map[zeroPoints]flatbuffers.UOffsetT) flatbuffers.UOffsetT {
 	name, shape := b.CreateString(t.name), int32s(b, t.shape)
 	var quantization flatbuffers.UOffsetT
 	if len(t.scales) > 0 {
 		scales := float32s(b, t.scales)
-		schema.QuantizationParametersStartZeroPointVector(b, len(t.scales))
-		for range t.scales {
-			b.PrependInt64(t.zero)
+		z := zeroPoints{t.zero, len(t.scales)}
+		if points[z] == 0 {
+			points[z] = z.encode(b)
 		}
-		zeros := b.EndVector(len(t.scales))
 		schema.QuantizationParametersStart(b)
 		schema.QuantizationParametersAddScale(b, scales)
-		schema.QuantizationParametersAddZeroPoint(b, zeros)
+		schema.QuantizationParametersAddZeroPoint(b, points[z])
 		schema.QuantizationParametersAddQuantizedDimension(b, t.dim)
 		quantization = schema.QuantizationParametersEnd(b)
 	}
