@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"tarsier/mnv2"
+	"tarsier/mnv2/internal/modelfile"
 	"tarsier/mnv2/tflite/internal/schema"
 )
 
@@ -20,79 +20,90 @@ const (
 	opPad            = schema.BuiltinOperatorPAD
 	opPadV2          = schema.BuiltinOperatorPADV2
 	opQuantize       = schema.BuiltinOperatorQUANTIZE
+	opReLU6          = schema.BuiltinOperatorRELU6
 	opReshape        = schema.BuiltinOperatorRESHAPE
 	opShape          = schema.BuiltinOperatorSHAPE
 	opSoftmax        = schema.BuiltinOperatorSOFTMAX
 	opSqueeze        = schema.BuiltinOperatorSQUEEZE
 )
 
-// stages is table 2 of arXiv 1801.04381: the expansion of a stage's blocks, how
-// many there are, and the stride of the first.
-var stages = []struct{ expansion, repeats, stride int }{
-	{1, 1, 1},
-	{6, 2, 2},
-	{6, 3, 2},
-	{6, 4, 2},
-	{6, 3, 1},
-	{6, 3, 2},
-	{6, 1, 1},
+// A graph is the MobileNetV2 that the edges of a file show: which operator is
+// which layer. The numbers in its tensors are read afterwards.
+type graph struct {
+	picture    *tensor // the file's input
+	input      *tensor // the first layer's: the same, or that quantized
+	first      layer
+	blocks     []block
+	last       layer
+	mean       mean
+	classifier *layer // nil for a feature extractor
 }
 
-// network follows the graph from its input to its output and takes down the
+// A block is an inverted residual block where the graph has it.
+type block struct {
+	expand    *layer // nil where the block has none
+	depthwise layer
+	project   layer
+	residual  *sum // nil where there is none
+}
+
+// graph follows the edges from the input to the output and takes down the
 // MobileNetV2 on the way.
-func (m *model) network() (*mnv2.Network, error) {
-	net := &mnv2.Network{Name: m.name}
-	x, err := m.start(net)
+func (m *model) graph() (*graph, error) {
+	g := new(graph)
+	x, err := m.start(g)
 	if err != nil {
 		return nil, err
 	}
 	first := convRole{name: "first convolution", code: opConv, kernel: 3, stride: 2, active: true}
-	if net.First, x, err = readConv(x, first); err != nil {
+	if g.first, x, err = readConv(x, first); err != nil {
 		return nil, err
 	}
-	for _, stage := range stages {
-		for i := range stage.repeats {
-			s := blockShape{index: len(net.Blocks), expansion: stage.expansion, stride: 1, repeat: i > 0}
+	for _, stage := range modelfile.Stages {
+		for i := range stage.Repeats {
+			s := blockShape{index: len(g.blocks), expansion: stage.Expansion, stride: 1, repeat: i > 0}
 			if i == 0 {
-				s.stride = stage.stride
+				s.stride = stage.Stride
 			}
-			var b mnv2.Block
+			var b block
 			if b, x, err = readBlock(x, s); err != nil {
 				return nil, err
 			}
-			net.Blocks = append(net.Blocks, b)
+			g.blocks = append(g.blocks, b)
 		}
 	}
 	last := convRole{name: "last convolution", code: opConv, kernel: 1, stride: 1, active: true}
-	if net.Last, x, err = readConv(x, last); err != nil {
+	if g.last, x, err = readConv(x, last); err != nil {
 		return nil, err
 	}
-	if x, err = readMean(net, x); err != nil {
+	if g.mean, err = readMean(x); err != nil {
 		return nil, err
 	}
-	if err := m.end(net, x); err != nil {
-		return nil, err
-	}
+	return g, m.end(g, g.mean.out)
+}
+
+// checkSeen finds what is in the file and not in the network.
+func (m *model) checkSeen() error {
 	for _, op := range m.operators {
 		if !op.seen {
-			return nil, op.errorf("not part of a MobileNetV2: nothing of the network leads through it")
+			return op.errorf("not part of a MobileNetV2: nothing of the network leads through it")
 		}
 	}
-	return net, nil
+	return nil
 }
 
 // start finds the tensor that the first layer reads.
-func (m *model) start(net *mnv2.Network) (*tensor, error) {
+func (m *model) start(g *graph) (*tensor, error) {
 	if len(m.inputs) != 1 || m.inputs[0] == nil {
 		return nil, fmt.Errorf("the graph has %d inputs; a MobileNetV2 has one, the picture", len(m.inputs))
 	}
 	if len(m.operators) == 0 {
 		return nil, errors.New("the graph has no operators")
 	}
-	in := m.inputs[0]
-	x := in
+	g.picture = m.inputs[0]
+	x := g.picture
 	op, err := after(x, false, "the first convolution")
-	for err == nil && op.code == opQuantize {
+	for err == nil && op.code == opQuantize && !m.float {
 		if x, err = op.pass(x); err == nil {
 			op, err = after(x, false, "the first convolution")
 		}
@@ -100,7 +111,10 @@ func (m *model) start(net *mnv2.Network) (*tensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	if net.Input, err = x.activation(); err != nil {
+	if op.code == opQuantize {
+		return nil, op.errorf("%w", errQuantized)
+	}
+	if err := x.checkType(); err != nil {
 		return nil, op.errorf("input: %w", err)
 	}
 	if d := x.shape; len(d) != 4 || d[0] != 1 || d[1] != d[2] || d[3] != 3 {
@@ -109,37 +123,8 @@ func (m *model) start(net *mnv2.Network) (*tensor, error) {
 	if err := checkActivation(x); err != nil {
 		return nil, op.errorf("input: %w", err)
 	}
-	net.Size = x.shape[1]
-	net.Pixels, err = m.pixelsOf(in)
-	return x, err
-}
-
-// pixelsOf says what a pixel's byte stands for.
-func (m *model) pixelsOf(in *tensor) (mnv2.Normalization, error) {
-	if m.pixels != nil {
-		return *m.pixels, nil
-	}
-	if in.Type() != schema.TensorTypeUINT8 {
-		return defaultPixels, nil
-	}
-	q, err := in.activation()
-	if err != nil {
-		return mnv2.Normalization{}, err
-	}
-	return bytePixels(q), nil
-}
-
-// defaultPixels is -1..1, which every published MobileNetV2 was trained with.
-// To an int8 input of scale 1/127.5 and zero point -1 that is the byte minus
-// 128.
-var defaultPixels = mnv2.Normalization{Mean: 127.5, Std: 127.5}
-
-// bytePixels feeds a uint8 input the byte as it is. So do all who use such
-// files, and so were they measured; their scale and zero point, mostly 1/128
-// and 128, are not quite those of -1..1, and every second byte would come out
-// one off.
-func bytePixels(q mnv2.Quantization) mnv2.Normalization {
-	return mnv2.Normalization{Mean: float32(q.Zero + 128), Std: 1 / q.Scale}
+	g.input = x
+	return x, nil
 }
 
 // A blockShape is what makes a block the one it is.
@@ -151,7 +136,7 @@ type blockShape struct {
 }
 
 // readBlock reads the inverted residual block whose input is x.
-func readBlock(x *tensor, s blockShape) (b mnv2.Block, out *tensor, err error) {
+func readBlock(x *tensor, s blockShape) (b block, out *tensor, err error) {
 	role := func(name string, r convRole) convRole {
 		r.name = fmt.Sprintf("%s convolution of block %d", name, s.index)
 		return r
@@ -169,9 +154,9 @@ func readBlock(x *tensor, s blockShape) (b mnv2.Block, out *tensor, err error) {
 		if err != nil {
 			return b, nil, err
 		}
-		b.Expand, in = &c, y
+		b.expand, in = &c, y
 	}
-	if b.Depthwise, out, err = readConv(in, role("depthwise", convRole{
+	if b.depthwise, out, err = readConv(in, role("depthwise", convRole{
 		code: opDepthwise, kernel: 3, stride: s.stride, active: true, shared: in == x,
 	})); err != nil {
 		return b, nil, err
@@ -180,7 +165,7 @@ func readBlock(x *tensor, s blockShape) (b mnv2.Block, out *tensor, err error) {
 	if s.repeat {
 		project.channels = x.shape[3]
 	}
-	if b.Project, out, err = readConv(out, role("project", project)); err != nil {
+	if b.project, out, err = readConv(out, role("project", project)); err != nil {
 		return b, nil, err
 	}
 	if s.stride != 1 || x.shape[3] != out.shape[3] {
@@ -190,9 +175,10 @@ func readBlock(x *tensor, s blockShape) (b mnv2.Block, out *tensor, err error) {
 	if add == nil {
 		return b, nil, out.producer.errorf("the input of block %d is not added to it, although both have the same shape", s.index)
 	}
-	b.Residual = new(mnv2.Add)
-	out, err = readAdd(b.Residual, add, x, out)
-	return b, out, err
+	if b.residual, err = readAdd(add, x, out); err != nil {
+		return b, nil, err
+	}
+	return b, b.residual.out, nil
 }
 
 // joins gives the addition of x and y, nil if there is none.
@@ -277,10 +263,8 @@ func (op *operator) reshape(x *tensor) (*tensor, error) {
 	if shape := op.input(1); shape != nil {
 		shape.seeOrigins()
 	}
-	if q, err := x.activation(); err == nil {
-		if r, err := out.activation(); err != nil || q != r {
-			return nil, op.errorf("its output is not quantized as its input is")
-		}
+	if x.checkType() == nil {
+		return out, op.checkUnchanged(x, out)
 	}
 	return out, nil
 }
@@ -305,7 +289,7 @@ func (t *tensor) seeOrigins() {
 
 // end reads what comes behind the mean: the classifier, if any, and what only
 // changes the form of the result.
-func (m *model) end(net *mnv2.Network, x *tensor) error {
+func (m *model) end(g *graph, x *tensor) error {
 	final := false // behind the last layer that computes
 	for len(x.consumers) > 0 {
 		op, err := after(x, false, "the end, or a classifier")
@@ -314,14 +298,14 @@ func (m *model) end(net *mnv2.Network, x *tensor) error {
 		}
 		switch op.code {
 		case opFullyConnected, opConv:
-			if final || net.Classifier != nil {
+			if final || g.classifier != nil {
 				return op.errorf("another layer behind the end of a MobileNetV2")
 			}
-			net.Classifier, x, err = readClassifier(op, x)
+			g.classifier, x, err = readClassifier(op, x)
 		case opReshape, opSqueeze:
 			x, err = op.reshape(x)
 		case opSoftmax:
-			if net.Classifier == nil {
+			if g.classifier == nil {
 				return op.errorf("there is no classifier before it")
 			}
 			final = true

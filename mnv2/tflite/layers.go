@@ -23,9 +23,21 @@ type convRole struct {
 	shared   bool // its input is a block's, which the residual addition may read too
 }
 
-// readConv reads the convolution, and the PAD before it, whose input is x.
-func readConv(x *tensor, role convRole) (mnv2.Conv, *tensor, error) {
-	fail := func(err error) (mnv2.Conv, *tensor, error) { return mnv2.Conv{}, nil, err }
+// A layer is a convolution or fully connected layer where the graph has it.
+type layer struct {
+	role   convRole
+	shape  mnv2.Conv // without its numbers
+	op     *operator
+	in     *tensor
+	out    *tensor // of op; its ReLU6 may follow as an operator of its own
+	dim    int     // of the weights: that of the output channels
+	active schema.ActivationFunctionType
+}
+
+// readConv reads the convolution, the PAD before it and the RELU6 behind it,
+// whose input is x.
+func readConv(x *tensor, role convRole) (layer, *tensor, error) {
+	fail := func(err error) (layer, *tensor, error) { return layer{}, nil, err }
 	op, err := after(x, role.shared, "the "+role.name)
 	if err != nil {
 		return fail(err)
@@ -82,10 +94,30 @@ func readConv(x *tensor, role convRole) (mnv2.Conv, *tensor, error) {
 	if err := op.checkOutput(out, []int{1, n, n, c.Out}); err != nil {
 		return fail(err)
 	}
-	if err := weigh(op, x, out, dim, o.FusedActivationFunction(), &c); err != nil {
-		return fail(err)
+	l := layer{role: role, shape: c, op: op, in: x, out: out, dim: dim, active: o.FusedActivationFunction()}
+	out, err = l.readReLU6()
+	return l, out, err
+}
+
+// readReLU6 takes the RELU6 behind a layer of a float32 graph that has no
+// activation, and gives the output.
+func (l *layer) readReLU6() (*tensor, error) {
+	if !l.op.m.float || !l.role.active || l.active != none {
+		return l.out, nil
 	}
-	return c, out, role.checkActivation(op, o.FusedActivationFunction(), c.Output)
+	op, err := after(l.out, false, "the ReLU6 of the "+l.role.name)
+	if err != nil || op.code != opReLU6 {
+		return l.out, err
+	}
+	l.active = relu6
+	out, err := op.take(l.out)
+	if err != nil {
+		return nil, err
+	}
+	if err := op.checkUnchanged(l.out, out); err != nil {
+		return nil, err
+	}
+	return out, op.checkOutput(out, l.out.shape)
 }
 
 // convOptions is what CONV_2D and DEPTHWISE_CONV_2D have in common.
@@ -126,18 +158,6 @@ func (r convRole) check(op *operator, o convOptions, weights []int) error {
 		return op.errorf("dilation %dx%d; a MobileNetV2 has none", o.DilationHFactor(), o.DilationWFactor())
 	case weights[1] != r.kernel || weights[2] != r.kernel:
 		return op.errorf("kernel %dx%d; the %s of a MobileNetV2 has %dx%d", weights[1], weights[2], r.name, r.kernel, r.kernel)
-	}
-	return nil
-}
-
-// checkActivation tells a MobileNetV2 by its activations. Old files fold the
-// ReLU6 into the range of the output, which then begins at 0.
-func (r convRole) checkActivation(op *operator, act schema.ActivationFunctionType, out mnv2.Quantization) error {
-	switch {
-	case r.active && act == none && out.Zero != -128:
-		return op.errorf("no activation; the %s of a MobileNetV2 has a ReLU6", r.name)
-	case !r.active && act != none:
-		return op.errorf("activation %v; the %s of a MobileNetV2 has none", act, r.name)
 	}
 	return nil
 }
@@ -185,12 +205,8 @@ func readPad(op *operator, x *tensor) (mnv2.Padding, *tensor, error) {
 		return fail(op.errorf("padded by %d before and %d after; a MobileNetV2 pads by 1 at most", v[2], v[3]))
 	}
 	p := mnv2.Padding{Before: int(v[2]), After: int(v[3])}
-	in, err := x.activation()
-	if err != nil {
-		return fail(op.errorf("%w", err))
-	}
-	if q, err := out.activation(); err != nil || q != in {
-		return fail(op.errorf("its output is not quantized as its input is"))
+	if err := op.checkUnchanged(x, out); err != nil {
+		return fail(err)
 	}
 	if op.code == opPadV2 {
 		if err := padsWithZero(op, x); err != nil {
@@ -243,8 +259,16 @@ func checkActivation(t *tensor) error {
 	return nil
 }
 
+// A sum is a residual addition where the graph has it.
+type sum struct {
+	op             *operator
+	block, project *tensor // what is added: a block's input and its projection
+	out            *tensor
+	active         schema.ActivationFunctionType
+}
+
 // readAdd reads the residual addition of a block's input x and its projection y.
-func readAdd(sum *mnv2.Add, op *operator, x, y *tensor) (*tensor, error) {
+func readAdd(op *operator, x, y *tensor) (*sum, error) {
 	out, err := op.take(op.inputs[0])
 	if err != nil {
 		return nil, err
@@ -261,50 +285,27 @@ func readAdd(sum *mnv2.Add, op *operator, x, y *tensor) (*tensor, error) {
 	if err := op.checkOutput(out, x.shape); err != nil {
 		return nil, err
 	}
-	sum.Name = out.name()
-	a, err := x.activation()
-	if err != nil {
-		return nil, op.errorf("input: %w", err)
-	}
-	b, err := y.activation()
-	if err != nil {
-		return nil, op.errorf("input: %w", err)
-	}
-	if sum.Output, err = out.activation(); err != nil {
-		return nil, op.errorf("output: %w", err)
-	}
-	if x.Type() != out.Type() || y.Type() != out.Type() {
-		return nil, op.errorf("inputs %v and %v, output %v; they must be of one type", x.Type(), y.Type(), out.Type())
-	}
-	if r := max(a.Scale/sum.Output.Scale, b.Scale/sum.Output.Scale); !(r >= minAddRatio && r < maxAddRatio) {
-		return nil, op.errorf("scales %v and %v to %v; their largest ratio must be in %v..%v",
-			a.Scale, b.Scale, sum.Output.Scale, float32(minAddRatio), maxAddRatio)
-	}
-	var known bool
-	if sum.Min, sum.Max, known = clamp(o.FusedActivationFunction(), sum.Output); !known {
-		return nil, op.errorf("activation %v; only NONE, RELU and RELU6 are known", o.FusedActivationFunction())
-	}
-	return out, nil
+	return &sum{op: op, block: x, project: y, out: out, active: o.FusedActivationFunction()}, nil
 }
 
-// What the fixed-point addition can represent, as in XNNPACK.
-const (
-	minAddRatio = 1.0 / 1024
-	maxAddRatio = 256
-)
+// A mean is that over height and width where the graph has it.
+type mean struct {
+	op      *operator
+	in, out *tensor
+}
 
 // readMean reads the mean over height and width.
-func readMean(net *mnv2.Network, x *tensor) (*tensor, error) {
+func readMean(x *tensor) (mean, error) {
 	op, err := after(x, false, "the mean over height and width")
 	if err != nil {
-		return nil, err
+		return mean{}, err
 	}
 	if op.code != opMean && op.code != opAveragePool {
-		return nil, op.errorf("where a MobileNetV2 has the mean over height and width (mean or average_pool_2d)")
+		return mean{}, op.errorf("where a MobileNetV2 has the mean over height and width (mean or average_pool_2d)")
 	}
 	out, err := op.take(x)
 	if err != nil {
-		return nil, err
+		return mean{}, err
 	}
 	size, channels := x.shape[1], x.shape[3]
 	if op.code == opMean {
@@ -313,25 +314,19 @@ func readMean(net *mnv2.Network, x *tensor) (*tensor, error) {
 		err = checkAveragePool(op, size)
 	}
 	if err != nil {
-		return nil, err
+		return mean{}, err
 	}
 	want := []int{1, 1, 1, channels}
 	if len(out.shape) == 2 { // without "keep_dims"
 		want = []int{1, channels}
 	}
 	if err := op.checkOutput(out, want); err != nil {
-		return nil, err
+		return mean{}, err
 	}
 	if out.Type() != x.Type() {
-		return nil, op.errorf("input %v, output %v; they must be of one type", x.Type(), out.Type())
+		return mean{}, op.errorf("input %v, output %v; they must be of one type", x.Type(), out.Type())
 	}
-	if net.Embedding, err = out.activation(); err != nil {
-		return nil, op.errorf("output: %w", err)
-	}
-	if op.code == opAveragePool && net.Embedding != net.Last.Output {
-		return nil, op.errorf("its output is not quantized as its input is")
-	}
-	return out, checkRatio(op, net.Last.Output.Scale, 1, net.Embedding.Scale)
+	return mean{op: op, in: x, out: out}, nil
 }
 
 func checkMean(op *operator) error {
@@ -374,8 +369,8 @@ func checkAveragePool(op *operator, size int) error {
 
 // readClassifier reads the fully connected layer, or the 1x1 convolution that
 // is the same, whose input is x.
-func readClassifier(op *operator, x *tensor) (*mnv2.Conv, *tensor, error) {
-	fail := func(err error) (*mnv2.Conv, *tensor, error) { return nil, nil, err }
+func readClassifier(op *operator, x *tensor) (*layer, *tensor, error) {
+	fail := func(err error) (*layer, *tensor, error) { return nil, nil, err }
 	out, err := op.take(x)
 	if err != nil {
 		return fail(err)
@@ -395,7 +390,7 @@ func readClassifier(op *operator, x *tensor) (*mnv2.Conv, *tensor, error) {
 	if w == nil || len(w.shape) == 0 {
 		return fail(op.errorf("no weights"))
 	}
-	c := &mnv2.Conv{Name: out.name(), Kernel: 1, Stride: 1, In: n, Out: w.shape[0]}
+	c := mnv2.Conv{Name: out.name(), Kernel: 1, Stride: 1, In: n, Out: w.shape[0]}
 	want := []int{c.Out, c.In}
 	if op.code == opConv {
 		want = []int{c.Out, 1, 1, c.In}
@@ -406,7 +401,8 @@ func readClassifier(op *operator, x *tensor) (*mnv2.Conv, *tensor, error) {
 	if got, err := out.elements(); err != nil || got != c.Out {
 		return fail(op.errorf("output of shape %v for %d classes", out.shape, c.Out))
 	}
-	return c, out, weigh(op, x, out, 0, act, c)
+	role := convRole{name: "classifier", code: op.code, kernel: 1, stride: 1}
+	return &layer{role: role, shape: c, op: op, in: x, out: out, active: act}, out, nil
 }
 
 func classifierActivation(op *operator) (schema.ActivationFunctionType, error) {

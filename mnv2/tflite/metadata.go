@@ -7,6 +7,7 @@ import (
 	flatbuffers "github.com/google/flatbuffers/go"
 
 	"tarsier/mnv2"
+	"tarsier/mnv2/float"
 	"tarsier/mnv2/tflite/internal/schema"
 )
 
@@ -39,7 +40,7 @@ func (m *model) readMetadata(root *schema.Model) error {
 
 // normalization gives what the metadata says of the first input's pixels, nil
 // if nothing.
-func normalization(meta *schema.ModelMetadata) (*mnv2.Normalization, error) {
+func normalization(meta *schema.ModelMetadata) (*float.Normalization, error) {
 	var graph schema.SubGraphMetadata
 	if meta.SubgraphMetadataLength() == 0 || !meta.SubgraphMetadata(&graph, 0) {
 		return nil, nil
@@ -57,34 +58,50 @@ func normalization(meta *schema.ModelMetadata) (*mnv2.Normalization, error) {
 		}
 		var o schema.NormalizationOptions
 		o.Init(t.Bytes, t.Pos)
-		mean, err := single("mean", o.MeanLength(), o.Mean)
+		mean, err := colours("mean", o.MeanLength(), o.Mean)
 		if err != nil {
 			return nil, err
 		}
-		std, err := single("std", o.StdLength(), o.Std)
+		std, err := colours("std", o.StdLength(), o.Std)
 		if err != nil {
 			return nil, err
 		}
-		if !(std > 0) {
-			return nil, fmt.Errorf("metadata: normalization: std %v must be more than 0", std)
+		for _, s := range std {
+			if !(s > 0) {
+				return nil, fmt.Errorf("metadata: normalization: std %v must be more than 0", s)
+			}
 		}
-		return &mnv2.Normalization{Mean: mean, Std: std}, nil
+		return &float.Normalization{Mean: mean, Std: std}, nil
 	}
 	return nil, nil
 }
 
-// single gives the value that all colours share.
-func single(what string, n int, value func(int) float32) (float32, error) {
+// colours gives the values of red, green and blue, which may share one.
+func colours(what string, n int, value func(int) float32) (v [3]float32, err error) {
 	if n != 1 && n != 3 {
-		return 0, fmt.Errorf("metadata: normalization: %d values of %s; there must be 1 or 3", n, what)
+		return v, fmt.Errorf("metadata: normalization: %d values of %s; there must be 1 or 3", n, what)
 	}
-	list := make([]float32, n)
-	for i := range list {
-		list[i] = value(i)
+	for i := range v {
+		v[i] = value(i % n)
 	}
-	// NaN is not equal to itself.
-	if v := list[0]; v != list[n-1] || v != list[n/2] || math.IsInf(float64(v), 0) {
-		return 0, fmt.Errorf("metadata: normalization: %s %v; it must be one finite number, the same for red, green and blue", what, list)
+	for _, f := range v {
+		if math.IsNaN(float64(f)) || math.IsInf(float64(f), 0) {
+			return v, fmt.Errorf("metadata: normalization: %s %v; it must be finite", what, v[:n])
+		}
 	}
-	return list[0], nil
+	return v, nil
+}
+
+// single gives the normalization that all colours share, since mnv2 knows no
+// other: package quantize moves what differs into the first convolution.
+func single(p *float.Normalization) (mnv2.Normalization, error) {
+	for _, v := range []struct {
+		what string
+		list [3]float32
+	}{{"mean", p.Mean}, {"std", p.Std}} {
+		if v.list[0] != v.list[1] || v.list[0] != v.list[2] {
+			return mnv2.Normalization{}, fmt.Errorf("metadata: normalization: %s %v; it must be one finite number, the same for red, green and blue", v.what, v.list)
+		}
+	}
+	return mnv2.Normalization{Mean: p.Mean[0], Std: p.Std[0]}, nil
 }

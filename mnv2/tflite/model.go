@@ -10,6 +10,8 @@ import (
 	flatbuffers "github.com/google/flatbuffers/go"
 
 	"tarsier/mnv2"
+	"tarsier/mnv2/float"
+	"tarsier/mnv2/internal/modelfile"
 	"tarsier/mnv2/tflite/internal/schema"
 )
 
@@ -31,9 +33,10 @@ type model struct {
 	operators []*operator
 	inputs    []*tensor
 	outputs   []*tensor
-	pixels    *mnv2.Normalization // from the metadata; nil where it has none
-	name      string              // from the metadata
-	weights   int                 // bytes of them, in all layers so far
+	pixels    *float.Normalization // from the metadata; nil where it has none
+	name      string               // from the metadata
+	weights   int                  // bytes of them, in all layers so far
+	float     bool                 // read for its float32 numbers, not int8
 }
 
 // A tensor is an activation or, where its buffer is not empty, a constant.
@@ -49,6 +52,7 @@ type tensor struct {
 // An operator is a node of the graph.
 type operator struct {
 	schema.Operator
+	m       *model
 	index   int
 	code    schema.BuiltinOperator
 	custom  string    // the name of a custom operator
@@ -119,7 +123,7 @@ func (m *model) readOperators(root *schema.Model, graph *schema.SubGraph) error 
 	m.operators = make([]*operator, graph.OperatorsLength())
 	edges := 0
 	for i := range m.operators {
-		op := &operator{index: i}
+		op := &operator{m: m, index: i}
 		graph.Operators(&op.Operator, i)
 		var code schema.OperatorCode
 		// Compared as 64 bits: an int has 32 on some boards.
@@ -218,6 +222,19 @@ func (t *tensor) bytes(size int) ([]byte, error) {
 	return data, nil
 }
 
+// constant gives the values of a layer's constant, size bytes each, and counts
+// them: tensors may share a buffer, and each that is converted is a copy.
+func (t *tensor) constant(size int) ([]byte, error) {
+	data, err := t.bytes(size)
+	if err != nil {
+		return nil, err
+	}
+	if t.m.weights += len(data); t.m.weights > len(t.m.data) {
+		return nil, t.errorf("the layers have more weights than the file has bytes")
+	}
+	return data, nil
+}
+
 // elements is the number of values that the shape states.
 func (t *tensor) elements() (int, error) {
 	n := int64(1)
@@ -225,7 +242,7 @@ func (t *tensor) elements() (int, error) {
 		if d < 1 {
 			return 0, t.errorf("shape %v", t.shape)
 		}
-		if n *= int64(d); n > maxFile {
+		if n *= int64(d); n > modelfile.MaxInt8 {
 			return 0, t.errorf("shape %v is larger than any of a MobileNetV2", t.shape)
 		}
 	}
@@ -306,7 +323,7 @@ func (t *tensor) activation() (mnv2.Quantization, error) {
 	case schema.TensorTypeUINT8:
 		shift = 128
 	case schema.TensorTypeFLOAT32, schema.TensorTypeFLOAT16, schema.TensorTypeBFLOAT16:
-		return mnv2.Quantization{}, t.errorf("type %v: the model computes in floating point; it must be quantized to int8, its input and output may stay float", typ)
+		return mnv2.Quantization{}, t.errorf("type %v: the model computes in floating point; it must be quantized to int8 (tarsier quantize does it), its input and output may stay float", typ)
 	default:
 		return mnv2.Quantization{}, t.errorf("type %v; activations must be INT8 or UINT8", typ)
 	}
@@ -319,6 +336,34 @@ func (t *tensor) activation() (mnv2.Quantization, error) {
 		return mnv2.Quantization{}, t.errorf("zero point %d does not fit %v", a.zeros[0], t.Type())
 	}
 	return mnv2.Quantization{Scale: a.scales[0], Zero: int32(z)}, nil
+}
+
+// checkType says whether the activation holds numbers of the kind that the
+// file is read for.
+func (t *tensor) checkType() error {
+	if t.m.float {
+		return t.real()
+	}
+	_, err := t.activation()
+	return err
+}
+
+// checkUnchanged checks that a number in out stands for the same as in x.
+func (op *operator) checkUnchanged(x, out *tensor) error {
+	if op.m.float {
+		if err := out.real(); err != nil {
+			return op.errorf("output: %w", err)
+		}
+		return nil
+	}
+	in, err := x.activation()
+	if err != nil {
+		return op.errorf("%w", err)
+	}
+	if q, err := out.activation(); err != nil || q != in {
+		return op.errorf("its output is not quantized as its input is")
+	}
+	return nil
 }
 
 // kind is the operator's name as messages have it.

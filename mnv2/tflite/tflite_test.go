@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"tarsier/mnv2"
+	"tarsier/mnv2/internal/modelfile"
 	"tarsier/mnv2/internal/randnet"
 )
 
@@ -128,7 +129,7 @@ func TestLoadErrors(t *testing.T) {
 		return path
 	}
 	huge := write("huge.tflite", "x")
-	if err := os.Truncate(huge, maxFile+1); err != nil {
+	if err := os.Truncate(huge, modelfile.MaxInt8+1); err != nil {
 		t.Fatal(err)
 	}
 	for _, test := range []struct{ path, want string }{

@@ -14,9 +14,9 @@ const (
 	maxChannels   = 1 << 16 // mnv2 runs no more; ImageNet's 21,841 classes are the most that is usual
 )
 
-// weigh fills in the numbers of the convolution or fully connected layer c,
-// whose weights have the output channels in dimension dim.
-func weigh(op *operator, x, out *tensor, dim int, act schema.ActivationFunctionType, c *mnv2.Conv) error {
+// weigh fills in the numbers of the convolution or fully connected layer c.
+func (l *layer) weigh(c *mnv2.Conv) error {
+	op, x, out := l.op, l.in, l.out
 	w, bias := op.input(1), op.input(2)
 	in, err := x.activation()
 	if err != nil {
@@ -32,23 +32,19 @@ func weigh(op *operator, x, out *tensor, dim int, act schema.ActivationFunctionT
 	if c.Out > maxChannels {
 		return op.errorf("%d output channels; up to %d can be run", c.Out, maxChannels)
 	}
-	if c.Min, c.Max, known = clamp(act, c.Output); !known {
-		return op.errorf("activation %v; only NONE, RELU and RELU6 are known", act)
+	if c.Min, c.Max, known = clamp(l.active, c.Output); !known {
+		return op.errorf("activation %v; only NONE, RELU and RELU6 are known", l.active)
 	}
-	data, err := w.bytes(1)
+	data, err := w.constant(1)
 	if err != nil {
 		return op.errorf("weights: %w", err)
-	}
-	// Tensors may share a buffer, and each that is converted is a copy.
-	if w.m.weights += len(data); w.m.weights > len(w.m.data) {
-		return op.errorf("weights: %w", w.errorf("the layers have more weights than the file has bytes"))
 	}
 	q, err := w.affine(c.Out)
 	if err != nil {
 		return op.errorf("weights: %w", err)
 	}
-	if len(q.scales) > 1 && q.dim != dim {
-		return op.errorf("weights: %w", w.errorf("scales along dimension %d; they must be along %d, the output channels", q.dim, dim))
+	if len(q.scales) > 1 && q.dim != l.dim {
+		return op.errorf("weights: %w", w.errorf("scales along dimension %d; they must be along %d, the output channels", q.dim, l.dim))
 	}
 	if c.Bias, err = biasOf(bias, c.Out); err != nil {
 		return op.errorf("bias: %w", err)
@@ -69,7 +65,7 @@ func weigh(op *operator, x, out *tensor, dim int, act schema.ActivationFunctionT
 		}
 	}
 	if c.Weights == nil {
-		if err := symmetric(c, w, data, q, dim); err != nil {
+		if err := symmetric(c, w, data, q, l.dim); err != nil {
 			return op.errorf("weights: %w", err)
 		}
 	}
