@@ -7,54 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"tarsier/mnv2"
 	"tarsier/mnv2/float"
 	"tarsier/mnv2/internal/randnet"
 )
-
-// dequantized is a float32 network with the weights of a random int8 one.
-func dequantized(q *mnv2.Network) *float.Network {
-	in := q.Input.Scale
-	conv := func(c *mnv2.Conv, relu6 bool) float.Conv {
-		f := float.Conv{
-			Name: c.Name, Kernel: c.Kernel, Stride: c.Stride, Pad: c.Pad, In: c.In, Out: c.Out, Depthwise: c.Depthwise,
-			ReLU6: relu6, Weights: make([]float32, len(c.Weights)), Bias: make([]float32, c.Out),
-		}
-		for i, w := range c.Weights {
-			o := i / (len(c.Weights) / c.Out)
-			if c.Depthwise {
-				o = i % c.Out
-			}
-			f.Weights[i] = float32(w) * c.Scales[o]
-		}
-		for o, b := range c.Bias {
-			f.Bias[o] = float32(b) * in * c.Scales[o]
-		}
-		in = c.Output.Scale
-		return f
-	}
-	n := &float.Network{Name: q.Name, Size: q.Size, Pixels: float.Symmetric, First: conv(&q.First, true)}
-	for i := range q.Blocks {
-		b := &q.Blocks[i]
-		var block float.Block
-		if b.Expand != nil {
-			c := conv(b.Expand, true)
-			block.Expand = &c
-		}
-		block.Depthwise = conv(&b.Depthwise, true)
-		block.Project = conv(&b.Project, false)
-		if b.Residual != nil {
-			block.Residual, in = true, b.Residual.Output.Scale
-		}
-		n.Blocks = append(n.Blocks, block)
-	}
-	n.Last = conv(&q.Last, true)
-	if in = q.Embedding.Scale; q.Classifier != nil {
-		c := conv(q.Classifier, false)
-		n.Classifier = &c
-	}
-	return n
-}
 
 // A plain activation, in float64, one number at a time.
 type plain struct {
@@ -138,7 +93,7 @@ func TestRun(t *testing.T) {
 		{WidthMult: 0.05, Size: 64, Truncate: true},
 	} {
 		t.Run(fmt.Sprintf("%+v", o), func(t *testing.T) {
-			n := dequantized(randnet.New(uint64(i), o))
+			n := randnet.Float(uint64(i), o)
 			if i == 1 {
 				n.Pixels = float.ImageNet
 			}
@@ -200,7 +155,7 @@ func mustBeClose(t *testing.T, what string, got []float32, want []float64) {
 }
 
 func TestRunRefuses(t *testing.T) {
-	n := dequantized(randnet.New(1, randnet.Options{WidthMult: 0.1, Size: 32}))
+	n := randnet.Float(1, randnet.Options{WidthMult: 0.1, Size: 32})
 	if _, err := float.NewRunner(n).Run(make([]byte, 100), nil); err == nil || !strings.Contains(err.Error(), "want 3072, 32x32") {
 		t.Errorf("picture of 100 bytes: %v", err)
 	}
@@ -208,12 +163,12 @@ func TestRunRefuses(t *testing.T) {
 
 // TestFacts counts as mnv2 does.
 func TestFacts(t *testing.T) {
-	q := randnet.New(1, randnet.Options{WidthMult: 0.35, Size: 96, Classes: 5})
-	want, err := q.Facts()
+	o := randnet.Options{WidthMult: 0.35, Size: 96, Classes: 5}
+	want, err := randnet.New(1, o).Facts()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := dequantized(q).Facts(); err != nil || got != want {
+	if got, err := randnet.Float(1, o).Facts(); err != nil || got != want {
 		t.Errorf("%+v, %v: want %+v", got, err, want)
 	}
 }
@@ -226,10 +181,14 @@ func TestCheck(t *testing.T) {
 		spoil func(n *float.Network)
 		want  []string
 	}{
-		{"NaN in a convolution", func(n *float.Network) { n.Blocks[3].Expand.Weights[n.Blocks[3].Expand.In*5+2] = nan },
-			[]string{"block 3, expand", "weight 2 of channel 5 is NaN", "damaged"}},
-		{"infinity in a depthwise convolution", func(n *float.Network) { n.Blocks[0].Depthwise.Weights[n.First.Out*7+1] = inf },
-			[]string{"block 0, depthwise", "weight 7 of channel 1 is -Inf"}},
+		{
+			"NaN in a convolution", func(n *float.Network) { n.Blocks[3].Expand.Weights[n.Blocks[3].Expand.In*5+2] = nan },
+			[]string{"block 3, expand", "weight 2 of channel 5 is NaN", "damaged"},
+		},
+		{
+			"infinity in a depthwise convolution", func(n *float.Network) { n.Blocks[0].Depthwise.Weights[n.First.Out*7+1] = inf },
+			[]string{"block 0, depthwise", "weight 7 of channel 1 is -Inf"},
+		},
 		{"NaN in a bias", func(n *float.Network) { n.Classifier.Bias[4] = nan }, []string{"classifier", "bias of channel 4"}},
 		{"NaN mean", func(n *float.Network) { n.Pixels.Mean[1] = nan }, []string{"input", "mean of green"}},
 		{"no deviation", func(n *float.Network) { n.Pixels.Std[2] = 0 }, []string{"input", "deviation of blue"}},
@@ -247,7 +206,7 @@ func TestCheck(t *testing.T) {
 		{"nothing", func(n *float.Network) { *n = float.Network{Pixels: float.Symmetric} }, []string{"pixels high and wide"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			n := dequantized(randnet.New(1, randnet.Options{WidthMult: 0.1, Size: 32, Classes: 9}))
+			n := randnet.Float(1, randnet.Options{WidthMult: 0.1, Size: 32, Classes: 9})
 			if err := n.Check(); err != nil {
 				t.Fatal(err)
 			}
@@ -266,7 +225,7 @@ func TestCheck(t *testing.T) {
 }
 
 func BenchmarkRun(b *testing.B) {
-	n := dequantized(randnet.New(1, randnet.Options{Classes: 1001}))
+	n := randnet.Float(1, randnet.Options{Classes: 1001})
 	r, rgb := float.NewRunner(n), randomRGB(1, n.Size)
 	for b.Loop() {
 		if _, err := r.Run(rgb, nil); err != nil {

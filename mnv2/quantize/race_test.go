@@ -1,0 +1,5 @@
+//go:build race
+
+package quantize
+
+func init() { raceDetector = true }
