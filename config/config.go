@@ -16,6 +16,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -44,10 +45,35 @@ func (c *Config) Mistake(key, found, allowed string) Error {
 
 // Model says what runs.
 type Model struct {
-	Dir       string  `key:"dir"`                                // "": the built-in model
-	WidthMult float64 `key:"width_mult" default:"0" range:"0 8"` // 0: the widest there is
-	Threads   int     `key:"threads" default:"0" range:"0 256"`  // 0: one for each core
+	Dir       string `key:"dir"` // "": the built-in model
+	WidthMult Width  `key:"width_mult" default:"0"`
+	Threads   int    `key:"threads" default:"0" range:"0 256"` // 0: one for each core
 }
+
+// A Width says which of a folder's widths runs: the one with that multiplier, Widest or Auto.
+type Width float64
+
+const (
+	Widest Width = 0
+	Auto   Width = -1 // in the file "auto": the widest with which every camera keeps its fps
+)
+
+// ParseWidth reads a width as it stands in the file.
+func ParseWidth(text string) (Width, error) {
+	if text == "auto" {
+		return Auto, nil
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(f >= 0 && f <= maxWidth) {
+		return 0, fmt.Errorf("found %s, allowed: %s", quote(text), widths)
+	}
+	return Width(f), nil
+}
+
+const (
+	maxWidth = 8
+	widths   = "a number from 0 to 8, or auto"
+)
 
 // Overrides are thresholds of which some are given: those of the next wider scope hold for the rest.
 type Overrides struct {
@@ -56,7 +82,7 @@ type Overrides struct {
 	Hold      *time.Duration  `key:"hold" default:"1s" range:"0s 24h"`
 	Smoothing *time.Duration  `key:"smoothing" default:"1s" range:"0s 24h"`
 	TopK      *int            `key:"top_k" default:"3" range:"1 100"`
-	Only      []string        `key:"only" is:"label"` // nil: not given; empty: all labels
+	Only      []string        `key:"only" is:"label"` // nil: not given; empty: nobody has chosen
 	Labels    []LabelOverride `key:"labels"`          // those of narrower scopes are added, label by label
 }
 
@@ -131,7 +157,7 @@ type Thresholds struct {
 	Enter, Leave    float64
 	Hold, Smoothing time.Duration
 	TopK            int
-	Only            []string         // empty: all labels
+	Only            []string         // empty: nobody has chosen
 	Labels          []LabelThreshold // each label once
 }
 

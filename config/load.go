@@ -346,6 +346,11 @@ func (l *loader) set(v reflect.Value, tag reflect.StructTag, key string, node *y
 		low, _ := strconv.ParseFloat(least, 64)
 		high, _ := strconv.ParseFloat(greatest, 64)
 		ok = (kind == "!!int" || kind == "!!float") && node.Decode(value) == nil && *value >= low && *value <= high
+	case *Width:
+		// In the file "auto" is text, a number is none; in the environment there are no types.
+		var err error
+		*value, err = ParseWidth(node.Value)
+		ok = err == nil && (kind == "!!int" || kind == "!!float" || *value == Auto && kind == "!!str")
 	case *time.Duration:
 		low, _ := time.ParseDuration(least)
 		high, _ := time.ParseDuration(greatest)
@@ -432,6 +437,8 @@ func wants(v reflect.Value, tag reflect.StructTag) string {
 		return fmt.Sprintf("a whole number from %s to %s", least, greatest)
 	case float64:
 		return fmt.Sprintf("a number from %s to %s", least, greatest)
+	case Width:
+		return widths
 	case time.Duration:
 		return fmt.Sprintf("a time from %s to %s with its unit, such as 500ms or 2s", least, greatest)
 	case [4]float64:

@@ -211,6 +211,14 @@ func TestEnvironment(t *testing.T) {
 	equal(t, load(t, smallest+"model: {width_mult: 1, threads: 1}\nhttp: {listen: \"localhost:1\"}\nmqtt: {client_id: x}\n"), want)
 }
 
+func TestAutoWidth(t *testing.T) {
+	want := defaults()
+	want.Model.WidthMult = Auto
+	equal(t, load(t, smallest+"model: {width_mult: auto}\n"), want)
+	t.Setenv("TARSIER_MODEL_WIDTH_MULT", "auto")
+	equal(t, load(t, smallest+"model: {width_mult: 0.5}\n"), want)
+}
+
 func TestEnvironmentMistakes(t *testing.T) {
 	for name, value := range map[string]string{
 		"TARSIER_MQTT_QOS":             "3",
@@ -238,7 +246,7 @@ func TestEnvironmentMistakes(t *testing.T) {
 		`TARSIER_HTTP_LISTEN: http.listen: found "0.0.0.0:80", allowed: beyond this machine only with http.password_file; 127.0.0.1:8585 needs none`,
 		`TARSIER_LOG_LEVEL: log.level: found "loud", allowed: debug, info, warn or error`,
 		`TARSIER_MODEL_THREADS: model.threads: found "", allowed: a whole number from 0 to 256`,
-		`TARSIER_MODEL_WIDTH_MULT: model.width_mult: found "wide", allowed: a number from 0 to 8`,
+		`TARSIER_MODEL_WIDTH_MULT: model.width_mult: found "wide", allowed: a number from 0 to 8, or auto`,
 		`TARSIER_MQTT_BROKERS: mqtt.brokers: found "(a URL that may hold a password)", allowed: nothing: a list can only be set in the file`,
 		`TARSIER_MQTT_QOS: mqtt.qos: found "3", allowed: 1 or 2`,
 		`TARSIER_MQTT_QUEUE_MAX_MIB: mqtt.queue.max_mib: found "1e3", allowed: a whole number from 1 to 1048576`,
@@ -338,8 +346,12 @@ func TestMistakes(t *testing.T) {
 		// Values that are not allowed.
 		{">node: porch pi\n", "2: node", `"porch pi"`, names + `; "" for the host name`},
 		{">node: \"a\\nb\"\n", "2: node", "text with control characters", "text without them"},
-		{">model: {width_mult: -1}\n", "2: model.width_mult", "-1", "a number from 0 to 8"},
-		{">model: {width_mult: .nan}\n", "2: model.width_mult", ".nan", "a number from 0 to 8"},
+		{">model: {width_mult: -1}\n", "2: model.width_mult", "-1", "a number from 0 to 8, or auto"},
+		{">model: {width_mult: .nan}\n", "2: model.width_mult", ".nan", "a number from 0 to 8, or auto"},
+		{">model: {width_mult: 8.5}\n", "2: model.width_mult", "8.5", "a number from 0 to 8, or auto"},
+		{">model: {width_mult: \"0.5\"}\n", "2: model.width_mult", `"0.5"`, "a number from 0 to 8, or auto"},
+		{">model: {width_mult: Auto}\n", "2: model.width_mult", `"Auto"`, "a number from 0 to 8, or auto"},
+		{">model: {width_mult: [auto]}\n", "2: model.width_mult", "a list", "a number from 0 to 8, or auto"},
 		{">thresholds: {enter: 60}\n", "2: thresholds.enter", "60", "a number from 0 to 1"},
 		{">thresholds: {leave: .inf}\n", "2: thresholds.leave", ".inf", "a number from 0 to 1"},
 		{">thresholds: {hold: 1}\n", "2: thresholds.hold", "1", durations},
@@ -456,6 +468,7 @@ func TestAllowed(t *testing.T) {
 		"mqtt: {brokers: [tcp://a, ssl://b], tls: {ca_file: x}}",
 		"mqtt: {username: a}",
 		"model: {width_mult: 1}", "model: {width_mult: 1.0}", "model: {width_mult: 0.35}",
+		"model: {width_mult: auto}", "model: {width_mult: \"auto\"}",
 		"---\nnode: a\n", "\ufeffnode: a", "node: a\r\nlog: {level: warn}\r\n",
 	} {
 		if _, err := parse("f", []byte(content+"\n"+smallest)); err != nil {

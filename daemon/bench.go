@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -87,7 +86,7 @@ func benchCommand() *cobra.Command {
 			return err
 		},
 	}
-	c.Flags().StringVar(&modelPath, "model", "", "model `FILE` or directory (default: the config's)")
+	c.Flags().StringVar(&modelPath, "model", "", "model `FILE` or directory (default: the config's, or the built-in one)")
 	c.Flags().IntVar(&o.Threads, "threads", 1, "threads; 0 = one per core")
 	c.Flags().IntVar(&runs, "runs", 100, "timed runs")
 	c.Flags().StringVar(&o.Kernel, "kernel", "", "kernel `NAME` (default: the fastest for this CPU)")
@@ -107,7 +106,7 @@ func configuredModel(configPath string, asked bool, flag string) (modelFile, err
 	if err != nil {
 		return modelFile{}, err
 	}
-	return resolveModel("", cfg.Dir, cfg.WidthMult)
+	return resolveModel("", cfg.Dir, oneWidth(cfg.WidthMult))
 }
 
 func bench(f modelFile, o mnv2.Options, runs int, profile bool) (benchResult, error) {
@@ -120,10 +119,7 @@ func bench(f modelFile, o mnv2.Options, runs int, profile bool) (benchResult, er
 	}
 	runner := engine.NewRunner()
 	defer runner.Close()
-	picture := make([]byte, 3*f.facts.Size*f.facts.Size)
-	noise := rand.NewChaCha8([32]byte{})
-	_, _ = noise.Read(picture)
-
+	picture := noise(f.facts.Size)
 	took := make([]float64, runs)
 	for i := -max(3, runs/10); i < runs; i++ { // the first ones warm up caches and clocks
 		start := time.Now()

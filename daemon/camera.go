@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tarsier/daemon/web"
@@ -59,11 +60,14 @@ type camera struct {
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 
+	pictures atomic.Int32 // of the last frame
+
 	mu      sync.Mutex // guards what follows: frames, changes of status and reloads meet here
 	plan    *cameraPlan
 	regions []*pipeline.Region
 	history []*web.History // of each region
 	leading []int          // of each region: the label that its published state names
+	by      *model         // what classified the last frame
 	online  bool
 	err     error         // why it is not
 	reload  chan struct{} // closed when plan is replaced
@@ -108,11 +112,12 @@ func (c *camera) stop(reason string) {
 	}
 }
 
-// apply goes on with another plan for the same source.
-func (c *camera) apply(p *cameraPlan) {
+// apply goes on with another plan for the same source. If that is for another
+// model, all that is entered is left.
+func (c *camera) apply(p *cameraPlan, other bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !p.model.equal(c.plan.model) {
+	if other {
 		c.end(pipeline.Reconfigured)
 		close(c.reload)
 		c.adopt(p)
@@ -132,7 +137,7 @@ func (c *camera) apply(p *cameraPlan) {
 
 // adopt begins with a plan and nothing entered.
 func (c *camera) adopt(p *cameraPlan) {
-	c.plan = p
+	c.plan, c.by = p, p.model
 	c.reload = make(chan struct{})
 	c.regions = c.regions[:0]
 	c.leading = make([]int, len(p.thresholds))
@@ -188,7 +193,7 @@ func (c *camera) watch(ctx context.Context) {
 			continue
 		}
 		arrived := time.Now()
-		took, err := c.engine.classify(ctx, plan.model, &frame, scores)
+		by, took, err := c.engine.classify(ctx, plan.model, &frame, scores)
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -201,7 +206,8 @@ func (c *camera) watch(ctx context.Context) {
 		if interval > 0 {
 			c.stats.drop(int(time.Since(arrived) / interval))
 		}
-		events, ok := c.update(plan, &frame, scores)
+		c.pictures.Store(int32(len(frame.Pictures)))
+		events, ok := c.update(plan, by, &frame, scores)
 		if !ok {
 			continue
 		}
@@ -246,14 +252,15 @@ func scoresFor(old [][]float32, p *cameraPlan) [][]float32 {
 	return s
 }
 
-// update turns scores into events and publishes them. It returns them, and
-// false if the plan was replaced meanwhile.
-func (c *camera) update(plan *cameraPlan, f *capture.Frame, scores [][]float32) (events []pipeline.Event, ok bool) {
+// update turns the scores that a model gave into events and publishes them. It
+// returns them, and false if the plan was replaced meanwhile.
+func (c *camera) update(plan *cameraPlan, by *model, f *capture.Frame, scores [][]float32) (events []pipeline.Event, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if plan != c.plan || !c.online {
 		return nil, false
 	}
+	c.by = by
 	taken := c.clock.At(f.Taken)
 	for i, r := range c.regions {
 		changes := r.Update(taken, scores[i])
@@ -302,7 +309,7 @@ func (c *camera) publish(region int, changes []pipeline.Change, taken time.Time)
 		events[i] = pipeline.Event{
 			Time: pipeline.Time{Time: ch.At.Time}, Uptime: ch.At.Uptime, Clock: clock, Camera: p.name, Region: p.regions[region],
 			Type: ch.Type, Reason: ch.Reason, Label: ch.Label, Index: ch.Index, Score: ch.Score, Top: ch.Top,
-			Model: p.model.info(), LatencyMS: milliseconds(time.Since(taken)),
+			Model: c.by.info(), LatencyMS: milliseconds(time.Since(taken)),
 		}
 	}
 	events = c.publisher.Events(events...)

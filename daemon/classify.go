@@ -57,7 +57,7 @@ func classifyCommand() *cobra.Command {
 				}
 				dir = cfg.Dir
 				if width == 0 {
-					width = cfg.WidthMult
+					width = oneWidth(cfg.WidthMult)
 				}
 			}
 			file, err := resolveModel(modelPath, dir, width)
@@ -92,7 +92,7 @@ func classifyCommand() *cobra.Command {
 			return nil
 		},
 	}
-	c.Flags().StringVar(&modelPath, "model", "", "model `FILE` or directory (default: the config's)")
+	c.Flags().StringVar(&modelPath, "model", "", "model `FILE` or directory (default: the config's, or the built-in one)")
 	c.Flags().StringVar(&labelPath, "labels", "", "labels `FILE` (default: labels.txt beside the model)")
 	c.Flags().Float64Var(&width, "width-mult", 0, "which width of a model directory (default: the config's, or the widest)")
 	c.Flags().StringVar(&k.fit, "fit", "stretch", "how a picture meets the model's square: stretch, crop or tiles")

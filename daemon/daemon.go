@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math"
 	"reflect"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -38,12 +39,16 @@ type daemon struct {
 	pauses    chan struct{} // there is something new in wishes
 	turned    chan struct{} // received from run, when it is not busy
 
+	widths   *widths // of width_mult: auto; else nil
+	patience ladderPatience
+	looked   map[string]counts // of each camera, when the ladder last looked
+
 	wishesMu sync.Mutex
 	wishes   map[string]bool // cameras that somebody wants paused, or not
 
 	mu      sync.RWMutex // guards what follows against those who look
 	cfg     *config.Config
-	model   *model
+	model   *model // that runs
 	plans   []*cameraPlan
 	cameras map[string]*camera // those that run
 	paused  map[string]bool
@@ -61,17 +66,17 @@ func newDaemon(path string, cfg *config.Config, child capture.Options, log *slog
 		log: log, child: child, clock: pipeline.SystemClock(clockSynced), started: time.Now(),
 		path: path, reload: make(chan struct{}, 1), pauses: make(chan struct{}, 1), turned: make(chan struct{}), wishes: map[string]bool{},
 		cameras: map[string]*camera{}, paused: map[string]bool{}, stats: map[string]*stats{},
-		memory: web.NewMemory(),
+		memory: web.NewMemory(), patience: defaultPatience,
 	}
-	m, plans, err := d.prepare(cfg)
+	p, err := d.prepare(cfg)
 	if err != nil {
 		return nil, err
 	}
-	d.cfg, d.model, d.plans = cfg, m, plans
+	d.cfg, d.model, d.widths, d.plans = cfg, p.model, p.widths, p.plans
 	if d.publisher, err = publish.New(d.publishOptions(cfg)); err != nil {
 		return nil, err
 	}
-	d.engine = newEngine(m)
+	d.engine = newEngine(d.model)
 	d.memory.Remember(cfg.HTTP.Listen != "")
 	return d, nil
 }
@@ -97,6 +102,8 @@ func (d *daemon) run(ctx context.Context) error {
 	}()
 	tick := time.NewTicker(statsInterval)
 	defer tick.Stop()
+	look := time.NewTicker(d.patience.look)
+	defer look.Stop()
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
@@ -108,6 +115,8 @@ func (d *daemon) run(ctx context.Context) error {
 		case <-tick.C:
 			d.publishStats()
 			d.notifyStatus()
+		case <-look.C:
+			d.lookForWidth()
 		}
 	}
 	notify("STOPPING=1")
@@ -146,31 +155,77 @@ func (d *daemon) alive(ctx context.Context) error {
 // few seconds, whatever the broker does.
 const maxStill = 15 * time.Second
 
+// prepared is what a config needs.
+type prepared struct {
+	model  *model
+	widths *widths
+	plans  []*cameraPlan
+}
+
 // prepare finds what a config needs, and its mistakes that only the model
 // shows. The running daemon is not touched. The model is read again each
 // time: its files may have been replaced.
-func (d *daemon) prepare(cfg *config.Config) (*model, []*cameraPlan, error) {
-	m, err := configModel(cfg)
+func (d *daemon) prepare(cfg *config.Config) (p prepared, err error) {
+	if cfg.Model.WidthMult == config.Auto {
+		p.model, p.widths, err = d.autoModel(cfg)
+	} else {
+		p.model, err = configModel(cfg)
+	}
 	if err != nil {
-		return nil, nil, err
+		return p, err
 	}
-	if d.model != nil && m.equal(d.model) && cfg.Model.Threads == d.cfg.Model.Threads {
-		m = d.model
+	if d.model != nil && p.model.equal(d.model) && cfg.Model.Threads == d.cfg.Model.Threads {
+		p.model = d.model
 	}
-	plans, err := planCameras(cfg, m)
-	return m, plans, err
+	p.plans, err = planCameras(cfg, p.model)
+	return p, err
 }
 
-// configModel loads the model that a config asks for.
+// autoModel finds the models of a config that leaves the width to us, and the
+// one to run. As long as they are the same as before, that stays as it is.
+func (d *daemon) autoModel(cfg *config.Config) (*model, *widths, error) {
+	o := mnv2.Options{Threads: cfg.Model.Threads}
+	files, labels, err := autoModels(cfg.Model.Dir)
+	if err == nil && d.widths != nil && d.widths.same(files, labels, o) {
+		return d.model, d.widths, nil
+	}
+	var w *widths
+	var m *model
+	if err == nil {
+		w, m, err = newWidths(files, labels, o, d.need(cfg), d.patience)
+	}
+	if err != nil {
+		return nil, nil, modelMistake(cfg, err)
+	}
+	debug.FreeOSMemory() // the collector would take its time with the widths that do not run
+	d.log.Info("the width is found by itself", "width_mult", m.file.facts.WidthMult, "inferences_needed_a_second", d.need(cfg), "widths", w.String())
+	return m, w, nil
+}
+
+// configModel loads the model that a config asks for; of those that it leaves
+// to us the widest.
 func configModel(cfg *config.Config) (*model, error) {
-	f, err := pickModel(cfg.Model.Dir, cfg.Model.WidthMult)
+	var f modelFile
+	var err error
+	if cfg.Model.WidthMult == config.Auto {
+		var files []modelFile
+		if files, _, err = autoModels(cfg.Model.Dir); err == nil {
+			f = files[0]
+		}
+	} else {
+		f, err = pickModel(cfg.Model.Dir, float64(cfg.Model.WidthMult))
+	}
 	if err == nil {
 		var m *model
 		if m, err = loadModel(f, "", mnv2.Options{Threads: cfg.Model.Threads}); err == nil {
 			return m, nil
 		}
 	}
-	return nil, config.Errors{cfg.Mistake("model", err.Error(), "a directory with a model of that width and its labels")}
+	return nil, modelMistake(cfg, err)
+}
+
+func modelMistake(cfg *config.Config, err error) error {
+	return config.Errors{cfg.Mistake("model", err.Error(), "a directory with a model of that width and its labels")}
 }
 
 // planCameras resolves each camera's settings; labels become classes.
@@ -193,6 +248,9 @@ func planCameras(cfg *config.Config, m *model) ([]*cameraPlan, error) {
 			resolved := pipeline.Thresholds{Enter: t.Enter, Leave: t.Leave, Hold: t.Hold, Smoothing: t.Smoothing, TopK: t.TopK}
 			for _, label := range t.Only {
 				resolved.Only = append(resolved.Only, classes[label])
+			}
+			if len(t.Only) == 0 {
+				resolved.Only = m.events()
 			}
 			for _, l := range t.Labels {
 				resolved.Labels = append(resolved.Labels, pipeline.LabelThreshold{Index: classes[l.Label], Enter: l.Enter, Leave: l.Leave})
@@ -273,11 +331,10 @@ func similarLabel(labels []string, written string) string {
 func (d *daemon) apply() {
 	notifyReloading()
 	defer notify("READY=1")
-	var m *model
-	var plans []*cameraPlan
+	var p prepared
 	cfg, err := config.Load(d.path)
 	if err == nil {
-		m, plans, err = d.prepare(cfg)
+		p, err = d.prepare(cfg)
 	}
 	if err != nil {
 		for _, line := range strings.Split(err.Error(), "\n") {
@@ -286,9 +343,10 @@ func (d *daemon) apply() {
 		return
 	}
 	old := d.cfg
+	m, plans := p.model, p.plans
+	swapped, other := m != d.model, !m.equal(d.model)
 	d.mu.Lock()
-	swapped := m != d.model
-	d.cfg, d.model, d.plans = cfg, m, plans
+	d.cfg, d.model, d.widths, d.plans = cfg, m, p.widths, plans
 	d.mu.Unlock()
 
 	setLogLevel(cfg.Log.Level)
@@ -309,7 +367,7 @@ func (d *daemon) apply() {
 	}
 	d.announce()
 	for name, c := range d.cameras {
-		c.apply(wanted[name])
+		c.apply(wanted[name], other)
 	}
 	d.startCameras()
 	d.mu.Lock()
@@ -409,7 +467,7 @@ func wake(c chan<- struct{}) {
 func (d *daemon) announce() {
 	m := d.model.info()
 	info := publish.Info{
-		Version: version, Model: m.Name, WidthMult: m.WidthMult, SHA256: m.SHA256, Board: board(),
+		Version: version, Model: m.Name, WidthMult: m.WidthMult, Auto: d.widths != nil, SHA256: m.SHA256, Board: board(),
 		CPUFeatures: mnv2.CPUFeatures(), Kernel: d.model.engine.Kernel(),
 	}
 	var cameras []publish.Camera

@@ -1,14 +1,19 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"tarsier/config"
 	"tarsier/mnv2"
+	"tarsier/mnv2/health"
 	"tarsier/mnv2/tflite"
 	"tarsier/pipeline"
 )
@@ -16,6 +21,7 @@ import (
 // A modelFile is a .tflite file and what it holds, or why it cannot be used.
 type modelFile struct {
 	path    string
+	builtIn bool // a file of package health, and path only a name for it
 	bytes   int64
 	network *mnv2.Network
 	facts   mnv2.Facts
@@ -33,45 +39,71 @@ func readModelFile(path string) modelFile {
 	return f
 }
 
-// readModelDir reads every .tflite file of a directory, the widest first.
-func readModelDir(dir string) ([]modelFile, error) {
-	if dir == "" {
-		return nil, usagef("no model: set model.dir in the config, or TARSIER_MODEL_DIR, or --model, to a directory with *.tflite files and labels.txt (/usr/share/tarsier/get-models, or deploy/get-models in the project, downloads one)")
+// readBuiltIn reads a file of package health.
+func readBuiltIn(name string) modelFile {
+	f := modelFile{path: "built-in/" + name, builtIn: true}
+	data, err := health.Files.ReadFile(name)
+	f.bytes = int64(len(data))
+	if err == nil {
+		f.network, err = tflite.Read(data)
 	}
-	entries, err := os.ReadDir(dir)
+	if err == nil {
+		f.network.Name = health.Name
+		f.facts, err = f.network.Facts()
+	}
 	if err != nil {
-		return nil, usagef("read the model directory: %w; set model.dir to a directory with *.tflite files and labels.txt (/usr/share/tarsier/get-models, or deploy/get-models in the project, downloads one)", err)
+		f.err = fmt.Errorf("model %s: %w", f.path, err)
+	}
+	return f
+}
+
+// beside reads another file of the directory that the model is in. It gives
+// that file's path, too.
+func (f *modelFile) beside(name string) (data []byte, path string, err error) {
+	path = filepath.Join(filepath.Dir(f.path), name)
+	if f.builtIn {
+		data, err = health.Files.ReadFile(name)
+	} else {
+		data, err = os.ReadFile(path)
+	}
+	return data, path, err
+}
+
+// readModelDir reads every .tflite file of a directory, the widest first; "" is
+// the built-in model.
+func readModelDir(dir string) ([]modelFile, error) {
+	var entries []fs.DirEntry
+	var err error
+	read := readBuiltIn
+	if dir == "" {
+		entries, err = health.Files.ReadDir(".")
+	} else {
+		entries, err = os.ReadDir(dir)
+		read = func(name string) modelFile { return readModelFile(filepath.Join(dir, name)) }
+	}
+	if err != nil {
+		return nil, usagef("read the model directory: %w; set model.dir to a directory with *.tflite files and labels.txt (/usr/share/tarsier/get-models, or deploy/get-models in the project, downloads one), or leave it out for the built-in model", err)
 	}
 	var files []modelFile
 	for _, e := range entries {
 		if strings.EqualFold(filepath.Ext(e.Name()), ".tflite") {
-			files = append(files, readModelFile(filepath.Join(dir, e.Name())))
+			files = append(files, read(e.Name()))
 		}
 	}
 	if len(files) == 0 {
 		return nil, usagef("no *.tflite file in the model directory %s (/usr/share/tarsier/get-models, or deploy/get-models in the project, downloads one)", dir)
 	}
-	slices.SortStableFunc(files, func(a, b modelFile) int {
-		switch {
-		case a.facts.WidthMult > b.facts.WidthMult:
-			return -1
-		case a.facts.WidthMult < b.facts.WidthMult:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(files, func(a, b modelFile) int { return cmp.Compare(b.facts.WidthMult, a.facts.WidthMult) })
 	return files, nil
 }
 
-// pickModel returns the file of a directory with that width, or the widest
-// if width is 0.
-func pickModel(dir string, width float64) (modelFile, error) {
+// usableModels returns the files of a directory that can be used, the widest
+// first; there is at least one. broken says what is wrong with the others.
+func usableModels(dir string) (usable []modelFile, broken []error, err error) {
 	files, err := readModelDir(dir)
 	if err != nil {
-		return modelFile{}, err
+		return nil, nil, err
 	}
-	var broken []error
-	var usable []modelFile
 	for _, f := range files {
 		if f.err != nil {
 			broken = append(broken, f.err)
@@ -80,8 +112,23 @@ func pickModel(dir string, width float64) (modelFile, error) {
 		}
 	}
 	if len(usable) == 0 {
-		return modelFile{}, &usageError{fmt.Errorf("no usable model in %s: %w", dir, errors.Join(broken...))}
+		return nil, nil, &usageError{fmt.Errorf("no usable model in %s: %w", dir, errors.Join(broken...))}
 	}
+	return usable, broken, nil
+}
+
+// oneWidth is the width that a command without cameras runs: of Auto the
+// widest, since nothing has to keep up.
+func oneWidth(w config.Width) float64 { return float64(max(w, config.Widest)) }
+
+// pickModel returns the file of a directory with that width, or the widest
+// if width is 0.
+func pickModel(dir string, width float64) (modelFile, error) {
+	usable, broken, err := usableModels(dir)
+	if err != nil {
+		return modelFile{}, err
+	}
+	dir = cmp.Or(dir, "the built-in model")
 	if width == 0 {
 		width = usable[0].facts.WidthMult
 	}
@@ -140,36 +187,78 @@ type model struct {
 // loadModel prepares a file's network. The labels are read from path, or from
 // labels.txt beside the model if path is "".
 func loadModel(f modelFile, labelPath string, o mnv2.Options) (*model, error) {
-	if f.facts.Classes == 0 {
-		return nil, usagef("%s is a feature extractor: it has no classifier, and so no labels to see", f.path)
-	}
-	if labelPath == "" {
-		labelPath = filepath.Join(filepath.Dir(f.path), "labels.txt")
-	}
-	file, err := os.Open(labelPath)
+	labels, labelPath, err := readLabels(f, labelPath)
 	if err != nil {
-		return nil, usagef("read the labels of %s: %w; a labels file has one line a class", f.path, err)
-	}
-	defer file.Close()
-	labels, err := pipeline.ReadLabels(file)
-	if err != nil {
-		return nil, usagef("read the labels %s: %w", labelPath, err)
-	}
-	if len(labels) != f.facts.Classes {
-		return nil, usagef("%s has %d labels, but the model %s has %d classes: the two do not belong together",
-			labelPath, len(labels), f.path, f.facts.Classes)
+		return nil, err
 	}
 	engine, err := mnv2.New(f.network, o)
 	if err != nil {
 		return nil, fmt.Errorf("prepare %s: %w", f.path, err)
 	}
-	f.network = &mnv2.Network{Name: f.network.Name, SHA256: f.network.SHA256} // the engine has the weights in its own order
-	return &model{file: f, engine: engine, labels: labels, labelPath: labelPath}, nil
+	return &model{file: f.bare(), engine: engine, labels: labels, labelPath: labelPath}, nil
 }
+
+// bare is the file without its weights, which the engine has in its own order.
+func (f modelFile) bare() modelFile {
+	f.network = &mnv2.Network{Name: f.network.Name, SHA256: f.network.SHA256}
+	return f
+}
+
+// readLabels reads the labels of a file's classes, from path or from labels.txt
+// beside it.
+func readLabels(f modelFile, path string) ([]string, string, error) {
+	if f.facts.Classes == 0 {
+		return nil, "", usagef("%s is a feature extractor: it has no classifier, and so no labels to see", f.path)
+	}
+	var text []byte
+	var err error
+	if path == "" {
+		text, path, err = f.beside("labels.txt")
+	} else {
+		text, err = os.ReadFile(path)
+	}
+	if err != nil {
+		return nil, "", usagef("read the labels of %s: %w; a labels file has one line a class", f.path, err)
+	}
+	labels, err := pipeline.ReadLabels(bytes.NewReader(text))
+	if err != nil {
+		return nil, "", usagef("read the labels %s: %w", path, err)
+	}
+	if len(labels) != f.facts.Classes {
+		return nil, "", usagef("%s has %d labels, but the model %s has %d classes: the two do not belong together",
+			path, len(labels), f.path, f.facts.Classes)
+	}
+	return labels, path, nil
+}
+
+// unload lets go of the weights once another width of the same labels runs:
+// those who know the labels by this model keep it.
+func (m *model) unload() { m.engine = nil }
 
 // equal says whether two models give the same scores to the same labels.
 func (m *model) equal(o *model) bool {
 	return m.file.network.SHA256 == o.file.network.SHA256 && slices.Equal(m.labels, o.labels)
+}
+
+// replaces says whether what is for o can be given to m: pictures of one size,
+// scores of the same labels.
+func (m *model) replaces(o *model) bool {
+	return m == o || m.file.facts.Size == o.file.facts.Size && slices.Equal(m.labels, o.labels)
+}
+
+// events are the classes that make events where nobody has chosen: all (none
+// here), of the built-in model those of a camera that is not as it should be.
+func (m *model) events() []int {
+	if !m.file.builtIn {
+		return nil
+	}
+	var only []int
+	for i, label := range m.labels {
+		if label != health.Normal {
+			only = append(only, i)
+		}
+	}
+	return only
 }
 
 // info is what events say of the model.

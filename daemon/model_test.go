@@ -3,9 +3,11 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"tarsier/config"
 	"tarsier/mnv2"
 )
 
@@ -46,7 +48,7 @@ func TestModelMistakes(t *testing.T) {
 		width float64
 		says  []string
 	}{
-		"not set":        {"", 0, []string{"model.dir", "get-models"}},
+		"built in":       {"", 0.75, []string{"width_mult 0.75 in the built-in model", "0.5 (camera_health_0.5.tflite), 0.35 (camera_health_0.35.tflite)"}},
 		"not there":      {missing, 0, []string{missing, "model.dir"}},
 		"no model":       {modelDir(t, 1001), 0, []string{"no *.tflite file", "get-models"}},
 		"other widths":   {modelDir(t, 1001, "random_0.35", "imagenet_1.0"), 0.5, []string{"width_mult 0.5", "1 (imagenet_1.0_int8.tflite), 0.35 (random_0.35_int8.tflite)"}},
@@ -72,6 +74,39 @@ func TestModelMistakes(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestBuiltInModel is what runs where no directory is given.
+func TestBuiltInModel(t *testing.T) {
+	for width, want := range map[float64]float64{0: 0.5, 0.5: 0.5, 0.35: 0.35} {
+		f, err := pickModel("", width)
+		must(t, err)
+		m, err := loadModel(f, "", mnv2.Options{Threads: 1})
+		must(t, err)
+		if i := m.info(); i.Name != "camera_health" || i.WidthMult != want || len(i.SHA256) != 8 {
+			t.Errorf("width_mult %v gives %+v", width, i)
+		}
+		// Being clear is no event, unless somebody wants it to be one.
+		cfg := &config.Config{Node: "n", Cameras: []config.Camera{{Name: "porch", Regions: []config.Region{{Name: "all"}, {Name: "one"}}}}}
+		cfg.Cameras[0].Regions[1].Thresholds.Only = []string{"clear", "dark"}
+		plans, err := planCameras(cfg, m)
+		must(t, err)
+		if all, one := plans[0].thresholds[0].Only, plans[0].thresholds[1].Only; !slices.Equal(all, []int{1, 2, 3, 4, 5, 6}) || !slices.Equal(one, []int{0, 1}) {
+			t.Errorf("events are made of %v and %v", all, one)
+		}
+	}
+	code, out, stderr := runCommandLine(t, "models", "--config", writeFile(t, "cameras: [{name: a, source: a.mp4}]\n"))
+	if code != 0 || strings.Count(out, "(built in)") != 2 || !strings.Contains(out, "0.35   224x224  7 ") {
+		t.Errorf("models: %d\n%s%s", code, out, stderr)
+	}
+}
+
+// writeFile writes a file of a folder of its own.
+func writeFile(t *testing.T, text string) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "tarsier.yaml")
+	must(t, os.WriteFile(path, []byte(text), 0o644))
+	return path
 }
 
 // TestCommandsOnModels runs the commands that need a model and nothing else.

@@ -8,7 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -60,7 +60,7 @@ func run(ctx context.Context, path string) error {
 		return err
 	}
 	log.Info("tarsier starts", "version", version, "node", cfg.Node, "model", d.model.file.network.Name,
-		"width_mult", d.model.file.facts.WidthMult, "kernel", d.model.engine.Kernel(), "cameras", len(cfg.Cameras))
+		"width_mult", d.model.file.facts.WidthMult, "auto", d.widths != nil, "kernel", d.model.engine.Kernel(), "cameras", len(cfg.Cameras))
 
 	watchCtx, stopWatch := context.WithCancel(ctx)
 	watched := make(chan struct{})
@@ -124,13 +124,23 @@ func loadModelConfig(path string, asked bool) (config.Model, error) {
 	case !asked && errors.Is(err, os.ErrNotExist):
 		m := config.Model{Dir: os.Getenv("TARSIER_MODEL_DIR")}
 		if width := os.Getenv("TARSIER_MODEL_WIDTH_MULT"); width != "" {
-			if m.WidthMult, err = strconv.ParseFloat(width, 64); err != nil {
-				return m, usagef("TARSIER_MODEL_WIDTH_MULT: found %q, allowed: a number", width)
+			if m.WidthMult, err = config.ParseWidth(width); err != nil {
+				return m, usagef("TARSIER_MODEL_WIDTH_MULT: %w", err)
 			}
 		}
 		return m, nil
 	}
 	return config.Model{}, err
+}
+
+// autoWidths says what width_mult: auto means in a directory.
+func autoWidths(dir string) (string, error) {
+	files, _, err := autoModels(dir)
+	var all []string
+	for _, f := range files {
+		all = append(all, fmt.Sprint(f.facts.WidthMult))
+	}
+	return "auto (the widest that keeps up, of " + strings.Join(all, ", ") + ")", err
 }
 
 func checkCommand() *cobra.Command {
@@ -156,8 +166,14 @@ func checkCommand() *cobra.Command {
 				return err
 			}
 			out := c.OutOrStdout()
-			fmt.Fprintf(out, "node %s: model %s, width_mult %v, %d classes, %dx%d, kernel %s\n", cfg.Node, m.file.network.Name,
-				m.file.facts.WidthMult, len(m.labels), m.file.facts.Size, m.file.facts.Size, m.engine.Kernel())
+			width := fmt.Sprint(m.file.facts.WidthMult)
+			if cfg.Model.WidthMult == config.Auto {
+				if width, err = autoWidths(cfg.Model.Dir); err != nil {
+					return err
+				}
+			}
+			fmt.Fprintf(out, "node %s: model %s, width_mult %s, %d classes, %dx%d, kernel %s\n", cfg.Node, m.file.network.Name,
+				width, len(m.labels), m.file.facts.Size, m.file.facts.Size, m.engine.Kernel())
 			fmt.Fprintf(out, "broker: %v, topics %s/%s/..., QoS %d; events wait in %s\n", cfg.MQTT.Brokers, cfg.MQTT.BaseTopic, cfg.Node,
 				cfg.MQTT.QoS, cmp.Or(cfg.MQTT.Queue.Dir, "memory"))
 			for _, p := range plans {

@@ -46,7 +46,7 @@ Answers can be piped in, one a line.`,
 		},
 	}
 	configFlag(c, &path)
-	c.Flags().StringVar(&models, "model", defaultModels, "model `DIR`; if there is none in it, one is downloaded")
+	c.Flags().StringVar(&models, "model", defaultModels, "model `DIR`; if there is none in it, one is downloaded; \"\" = the built-in model, which sees how a camera is")
 	_ = c.MarkFlagDirname("model")
 	return c
 }
@@ -84,8 +84,10 @@ func (s *setup) run(path, models string) (err error) {
 	} else {
 		s.file.MQTT.Queue.Dir = filepath.Join(filepath.Dir(s.path), "queue") // the default is the service's
 	}
-	if s.file.Model.Dir, err = filepath.Abs(models); err != nil {
-		return err
+	if models != "" {
+		if s.file.Model.Dir, err = filepath.Abs(models); err != nil {
+			return err
+		}
 	}
 	if s.model, err = s.findModel(); err != nil {
 		return err
@@ -126,15 +128,24 @@ func writable(dir string) error {
 	}
 }
 
-// findModel loads the model, which is downloaded if there is none.
+// findModel loads the model, which is downloaded if there is none. Without a
+// network it is the built-in one.
 func (s *setup) findModel() (*model, error) {
-	dir := s.file.Model.Dir
-	if found, _ := filepath.Glob(filepath.Join(dir, "*.tflite")); len(found) == 0 {
-		if err := s.getModel(dir); err != nil {
-			return nil, fmt.Errorf("download a model to %s: %w; mend that, or put a model and its labels.txt there, and run it again", dir, err)
+	if dir := s.file.Model.Dir; dir != "" {
+		if found, _ := filepath.Glob(filepath.Join(dir, "*.tflite")); len(found) == 0 {
+			err := s.getModel(dir)
+			if errors.Is(err, errLeft) {
+				return nil, err
+			}
+			if err != nil {
+				s.say("It cannot be downloaded to %s (%v).", dir, err)
+				s.say("The built-in model is taken: it sees how a camera is, not what stands before it.")
+				s.say("For another mend that, or put a model and its labels.txt there, and run it again.\n")
+				s.file.Model.Dir = ""
+			}
 		}
 	}
-	file, err := pickModel(dir, 0)
+	file, err := pickModel(s.file.Model.Dir, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -24,7 +24,7 @@ const setupHead = "# Written by tarsier setup. Every other key, and its default:
 type setupFile struct {
 	Model struct {
 		Dir string `yaml:"dir"`
-	} `yaml:"model,flow"`
+	} `yaml:"model,flow,omitempty"`
 	Thresholds struct {
 		Only []string `yaml:"only"`
 	} `yaml:"thresholds,flow,omitempty"`

@@ -1,16 +1,21 @@
 package main
 
 import (
-	"os"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"tarsier/mnv2/health"
 )
 
 func (s *setup) askLabels() error {
 	s.say("3. What to look for?")
-	s.say("   Such as: bottle, coffee mug. All there are: %s", s.model.labelPath)
+	if s.model.file.builtIn {
+		s.say("   All there are: %s. Everything is all but %s.", strings.Join(s.model.labels, ", "), health.Normal)
+	} else {
+		s.say("   Such as: bottle, coffee mug. All there are: %s", s.model.labelPath)
+	}
 	const everything = "everything"
 	for {
 		answer, err := s.ask("Labels", everything)
@@ -35,7 +40,7 @@ const maxMatches = 30
 // labels finds the labels for words; it asks which, where a word is in several.
 // There are none if a word is in no label.
 func (s *setup) labels(words []string) ([]string, error) {
-	file, err := os.ReadFile(s.model.labelPath)
+	file, _, err := s.model.file.beside("labels.txt")
 	if err != nil {
 		return nil, err
 	}

@@ -279,29 +279,59 @@ func TestSetupAgain(t *testing.T) {
 // TestSetupRefuses tells what is missing before it asks anything.
 func TestSetupRefuses(t *testing.T) {
 	s := newSetupTest(t)
-	closed := httptest.NewServer(http.NotFoundHandler())
-	defer closed.Close()
-	tarsier := s.inProject()
-	c := exec.Command(tarsier, "setup", "--config", s.config, "--model", filepath.Join(s.dir, "models"))
-	c.Env = append(os.Environ(), "TARSIER_MODELS_URL="+closed.URL, "no_proxy=127.0.0.1")
-	c.Stdin = strings.NewReader(strings.Join(s.good(), "\n"))
-	out, _ := c.CombinedOutput()
-	if code := c.ProcessState.ExitCode(); code != 1 || bytes.Contains(out, []byte("Which")) {
-		t.Errorf("without a model: exit status %d:\n%s", code, out)
+	broken := filepath.Join(s.models, "labels.txt")
+	must(t, os.Remove(broken))
+	out, code := s.answer(s.good()...)
+	if code != 2 || strings.Contains(out, "Which") {
+		t.Errorf("without labels: exit status %d:\n%s", code, out)
 	}
-	contains(t, string(out), "There is no model in", "look at TARSIER_MODELS_URL", "put a model and its labels.txt there")
+	contains(t, out, "read the labels of", broken)
 
 	if os.Getuid() != 0 {
 		return
 	}
 	must(t, os.Chmod(filepath.Dir(s.tarsier), 0o755)) // of os.MkdirTemp
-	c = exec.Command(s.tarsier, "setup")
+	c := exec.Command(s.tarsier, "setup")
 	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
-	out, _ = c.CombinedOutput()
-	if code := c.ProcessState.ExitCode(); code != 1 || bytes.Contains(out, []byte("Which")) {
-		t.Errorf("for a user who may not write: exit status %d:\n%s", code, out)
+	said, _ := c.CombinedOutput()
+	if code := c.ProcessState.ExitCode(); code != 1 || bytes.Contains(said, []byte("Which")) {
+		t.Errorf("for a user who may not write: exit status %d:\n%s", code, said)
 	}
-	contains(t, string(out), "run it with sudo")
+	contains(t, string(said), "run it with sudo")
+}
+
+// TestSetupWithoutNetwork takes the built-in model where none can be downloaded,
+// or where that is what is asked for.
+func TestSetupWithoutNetwork(t *testing.T) {
+	s := newSetupTest(t)
+	closed := httptest.NewServer(http.NotFoundHandler())
+	defer closed.Close()
+	tarsier := s.inProject()
+	for _, models := range []string{filepath.Join(s.dir, "models"), ""} {
+		s.config = filepath.Join(t.TempDir(), "tarsier.yaml")
+		c := exec.Command(tarsier, "setup", "--config", s.config, "--model", models)
+		c.Env = append(os.Environ(), "TARSIER_MODELS_URL="+closed.URL, "no_proxy=127.0.0.1")
+		c.Stdin = strings.NewReader(strings.Join([]string{s.clip, "127.0.0.1:1", "y", "dark, corrupt", "n", ""}, "\n"))
+		said, err := c.CombinedOutput()
+		out := string(said)
+		if err != nil {
+			t.Fatalf("%v:\n%s", err, out)
+		}
+		contains(t, out, "All there are: clear, dark, overexposed, blurred, covered, corrupt, noisy. Everything is all but clear.", "Looking for: dark, corrupt.")
+		if models != "" {
+			contains(t, out, "There is no model in", "look at TARSIER_MODELS_URL", "The built-in model is taken", "put a model and its labels.txt there")
+		} else if strings.Contains(out, "download") {
+			t.Errorf("the built-in model was asked for:\n%s", out)
+		}
+		file, err := os.ReadFile(s.config)
+		must(t, err)
+		if text := string(file); strings.Contains(text, "model") || !strings.Contains(text, "thresholds: {only: [dark, corrupt]}") {
+			t.Errorf("it wrote\n%s", text)
+		}
+		check, err := exec.Command(tarsier, "check", "--config", s.config).CombinedOutput()
+		must(t, err)
+		contains(t, string(check), "model camera_health, width_mult 0.5, 7 classes", "2 labels")
+	}
 }
 
 // inProject puts the program where it is after deploy/build: get-models is beside it.

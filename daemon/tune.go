@@ -50,7 +50,7 @@ whole frame is classified 5 times a second, with the default thresholds.
 	c.Flags().StringVar(&o.out, "out", "report.html", "where to write the page; a `FILE` that is there is replaced")
 	c.Flags().StringVar(&o.truth, "truth", "", "CSV `FILE` of what there was to see, to judge the thresholds by")
 	c.Flags().StringVar(&o.camera, "camera", "", "which `CAMERA` of the config it is for (default: the only one)")
-	c.Flags().StringVar(&o.model, "model", "", "model `FILE` or directory (default: the config's)")
+	c.Flags().StringVar(&o.model, "model", "", "model `FILE` or directory (default: the config's, or the built-in one)")
 	c.Flags().StringVar(&o.labels, "labels", "", "labels `FILE` (default: labels.txt beside the model)")
 	c.Flags().Float64Var(&o.width, "width-mult", 0, "which width of a model directory (default: the config's, or the widest)")
 	c.Flags().StringVar(&o.fit, "fit", "", "how a picture meets the model's square: stretch, crop or tiles (default: as the camera's, or stretch)")
@@ -189,7 +189,7 @@ func (o tuneOptions) plan(workers int) (*cameraPlan, error) {
 	if o.model != "" {
 		section = config.Model{}
 	}
-	file, err := resolveModel(o.model, section.Dir, cmp.Or(o.width, section.WidthMult))
+	file, err := resolveModel(o.model, section.Dir, cmp.Or(o.width, oneWidth(section.WidthMult)))
 	if err == nil {
 		err = file.err
 	}
@@ -212,7 +212,7 @@ func (o tuneOptions) plan(workers int) (*cameraPlan, error) {
 		return &cameraPlan{
 			fps: 5, model: m, regions: []string{"frame"},
 			source:     cameraSource{fit: cmp.Or(o.fit, "stretch"), size: m.file.facts.Size, regions: []capture.Region{{Name: "frame", Box: [4]float64{0, 0, 1, 1}}}},
-			thresholds: []pipeline.Thresholds{{Enter: 0.6, Leave: 0.4, Hold: time.Second, Smoothing: time.Second, TopK: 3}},
+			thresholds: []pipeline.Thresholds{{Enter: 0.6, Leave: 0.4, Hold: time.Second, Smoothing: time.Second, TopK: 3, Only: m.events()}},
 		}, nil
 	}
 	plans, err := planCameras(cfg, m)
@@ -294,7 +294,7 @@ func (t *tuner) record(ctx context.Context, source, name string) (*web.ReportVid
 			due = frame.Stream + interval
 		}
 		scores = scoresFor(nil, t.plan)
-		if _, err = engine.classify(ctx, t.plan.model, &frame, scores); err != nil {
+		if _, _, err = engine.classify(ctx, t.plan.model, &frame, scores); err != nil {
 			break
 		}
 		times = append(times, int64(frame.Stream))
@@ -494,9 +494,9 @@ type outFile struct {
 
 func newOutFile(path string) (*outFile, error) {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return nil, usagef("--out is %s, which is no file; name one, such as report.html", path)
+		return nil, usagef("--out is %s, which is no file; name a file", path)
 	}
-	temp, err := os.CreateTemp(filepath.Dir(path), ".tarsier-*.html")
+	temp, err := os.CreateTemp(filepath.Dir(path), ".tarsier-*")
 	if err != nil {
 		return nil, usagef("write --out %s: %w; name a file in a folder that may be written to", path, err)
 	}
@@ -519,7 +519,7 @@ func (f *outFile) write(content func(io.Writer) error) error {
 		err = os.Rename(f.temp.Name(), f.path)
 	}
 	if err != nil {
-		return fmt.Errorf("write the report %s: %w", f.path, err)
+		return fmt.Errorf("write %s: %w", f.path, err)
 	}
 	f.temp = nil
 	return nil

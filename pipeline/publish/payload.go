@@ -7,6 +7,7 @@ type Info struct {
 	Version     string       `json:"version"`
 	Model       string       `json:"model"`
 	WidthMult   float64      `json:"width_mult"`
+	Auto        bool         `json:"auto"`   // the width may change by itself
 	SHA256      string       `json:"sha256"` // of the model, the first eight digits
 	Board       string       `json:"board"`
 	CPUFeatures []string     `json:"cpu_features"`

@@ -1,0 +1,67 @@
+package health_test
+
+import (
+	"io/fs"
+	"slices"
+	"strings"
+	"testing"
+
+	"tarsier/mnv2"
+	"tarsier/mnv2/health"
+	"tarsier/mnv2/tflite"
+)
+
+// maxBytes is what the files may add to the program.
+const maxBytes = 1_200_000
+
+// TestFiles loads and runs every width: each has the labels' classes.
+func TestFiles(t *testing.T) {
+	text, err := fs.ReadFile(health.Files, "labels.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	labels := strings.Fields(string(text))
+	if want := []string{"clear", "dark", "overexposed", "blurred", "covered", "corrupt", "noisy"}; !slices.Equal(labels, want) {
+		t.Errorf("the labels are %q, not %q", labels, want)
+	}
+	if !slices.Contains(labels, health.Normal) {
+		t.Errorf("%q is no label", health.Normal)
+	}
+	names, err := fs.Glob(health.Files, "*.tflite")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var widths []float64
+	size := 0
+	for _, name := range names {
+		data, err := fs.ReadFile(health.Files, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		size += len(data)
+		n, err := tflite.Read(data)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		m, err := mnv2.New(n, mnv2.Options{Threads: 1})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		f := m.Facts()
+		if f.Classes != len(labels) || f.Size != 224 {
+			t.Errorf("%s has %d classes and %dx%d pixels", name, f.Classes, f.Size, f.Size)
+		}
+		widths = append(widths, f.WidthMult)
+		r := m.NewRunner()
+		if err := r.Run(make([]byte, 3*f.Size*f.Size)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		r.Close()
+	}
+	if !slices.Equal(widths, []float64{0.35, 0.5}) {
+		t.Errorf("the widths are %v", widths)
+	}
+	if size > maxBytes {
+		t.Errorf("the models have %d bytes, more than %d", size, maxBytes)
+	}
+}
