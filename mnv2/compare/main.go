@@ -125,25 +125,6 @@ func run(ctx context.Context, args []string) error {
 	return nil
 }
 
-// rewrite puts the complete parts into the README. A row that is missing, or
-// one of another run or another machine among the new ones, would mislead.
-func rewrite(path string, parts []*part) error {
-	readme, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	for _, p := range parts {
-		if !p.complete {
-			fmt.Fprintf(os.Stderr, "compare: what is %s stays as it was in %s\n", p.name, path)
-			continue
-		}
-		if readme, err = replacePart(readme, p.name, p.text); err != nil {
-			return fmt.Errorf("rewrite %s: %w", path, err)
-		}
-	}
-	return os.WriteFile(path, readme, 0o644)
-}
-
 func projectRoot(ctx context.Context) (string, error) {
 	out, err := output(exec.CommandContext(ctx, "go", "list", "-f", "{{.Module.Dir}}", "tarsier/mnv2"))
 	if err != nil {

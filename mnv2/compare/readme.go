@@ -1,27 +1,26 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"math"
+	"os"
 	"strconv"
+
+	"tarsier/mnv2/compare/readme"
 )
 
-// replacePart puts the text of a part between the two comments that mark its
-// place in a Markdown file. They stay.
-func replacePart(file []byte, name, text string) ([]byte, error) {
-	begin, end := "<!-- compare "+name+": begin -->\n", "<!-- compare "+name+": end -->\n"
-	for _, mark := range []string{begin, end} {
-		if n := bytes.Count(file, []byte(mark)); n != 1 {
-			return nil, fmt.Errorf("want one line %q, found %d", mark[:len(mark)-1], n)
+// rewrite puts the complete parts into the README. A row that is missing, or
+// one of another run or another machine among the new ones, would mislead.
+func rewrite(path string, parts []*part) error {
+	var complete []readme.Part
+	for _, p := range parts {
+		if !p.complete {
+			fmt.Fprintf(os.Stderr, "compare: what is %s stays as it was in %s\n", p.name, path)
+			continue
 		}
+		complete = append(complete, readme.Part{Name: "compare " + p.name, Text: p.text})
 	}
-	before, rest, _ := bytes.Cut(file, []byte(begin))
-	_, after, found := bytes.Cut(rest, []byte(end))
-	if !found {
-		return nil, fmt.Errorf("%q stands before its begin", end[:len(end)-1])
-	}
-	return bytes.Join([][]byte{before, []byte(begin + text + end), after}, nil), nil
+	return readme.Rewrite(path, complete...)
 }
 
 // number shows three digits, or that nothing is known.

@@ -5,9 +5,11 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"tarsier/mnv2/compare/readme"
 )
 
-const readme = `# tarsier
+const before = `# tarsier
 <!-- compare measured: begin -->
 old
 <!-- compare measured: end -->
@@ -17,44 +19,9 @@ between
 after
 `
 
-func TestReplacePart(t *testing.T) {
-	got, err := replacePart([]byte(readme), "measured", "new\n")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, err = replacePart(got, "modelled", "model\n"); err != nil {
-		t.Fatal(err)
-	}
-	want := `# tarsier
-<!-- compare measured: begin -->
-new
-<!-- compare measured: end -->
-between
-<!-- compare modelled: begin -->
-model
-<!-- compare modelled: end -->
-after
-`
-	if string(got) != want {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
-	if again, err := replacePart(got, "measured", "new\n"); err != nil || string(again) != want {
-		t.Errorf("the same once more: %v\n%s", err, again)
-	}
-}
-
-func TestReplacePartRefuses(t *testing.T) {
-	begin, end := "<!-- compare measured: begin -->\n", "<!-- compare measured: end -->\n"
-	for _, file := range []string{"", begin, end, end + begin, begin + begin + end, begin + end + end} {
-		if got, err := replacePart([]byte(file), "measured", "new\n"); err == nil {
-			t.Errorf("%q became %q, want an error", file, got)
-		}
-	}
-}
-
 func TestRewriteLeavesIncompleteParts(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "README.md")
-	if err := os.WriteFile(path, []byte(readme), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(before), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	parts := []*part{{name: "measured", text: "half\n"}, {name: "modelled", text: "model\n", complete: true}}
@@ -65,7 +32,7 @@ func TestRewriteLeavesIncompleteParts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := replacePart([]byte(readme), "modelled", "model\n")
+	want, err := readme.Replace([]byte(before), "compare modelled", "model\n")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +48,7 @@ func TestREADME(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"measured", "modelled"} {
-		if _, err := replacePart(file, name, ""); err != nil {
+		if _, err := readme.Replace(file, "compare "+name, ""); err != nil {
 			t.Error(err)
 		}
 	}
