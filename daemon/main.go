@@ -68,7 +68,7 @@ Exit status: 0 fine, 1 failed, 2 wrong usage or config.`,
 
 // commands are all but the one that writes the man pages, see man.go.
 var commands = []func() *cobra.Command{
-	setupCommand, runCommand, checkCommand, classifyCommand, tuneCommand, benchCommand, modelsCommand, camerasCommand, versionCommand,
+	setupCommand, runCommand, checkCommand, classifyCommand, tuneCommand, quantizeCommand, benchCommand, modelsCommand, camerasCommand, versionCommand,
 }
 
 // errReported ends a command whose failures were printed where they happened.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 )
 
@@ -19,6 +19,7 @@ type camera struct {
 	name, source string
 	loop         bool
 	only         []string // labels that make events; none: all
+	shows        []string // labels that it is sure to show in time; none: one or the other
 }
 
 // findCameras takes the two videos of the test data or, where there are none,
@@ -55,8 +56,8 @@ const (
 	photoTime               = 4 * time.Second // each photograph
 )
 
-// servePhotos shows the photographs one after the other, over and over, as
-// MJPEG over HTTP. The second camera is one photograph ahead of the first.
+// servePhotos shows the photographs one after the other, over and over, as two
+// cameras. The second is one photograph ahead of the first.
 func servePhotos(paths []string) ([]camera, func(), error) {
 	var frames [][]byte
 	for _, path := range paths {
@@ -66,18 +67,39 @@ func servePhotos(paths []string) ([]camera, func(), error) {
 		}
 		frames = append(frames, frame)
 	}
+	var shows []show
+	for ahead, name := range []string{"left", "right"} {
+		shows = append(shows, show{name: name, rate: photoRate, frame: func(after time.Duration) []byte {
+			return frames[(int(after/photoTime)+ahead)%len(frames)]
+		}})
+	}
+	return serve(shows)
+}
+
+// A show is a camera that is served as MJPEG over HTTP.
+type show struct {
+	name   string
+	labels []string // that it is sure to show
+	rate   int      // pictures per second
+	frame  func(after time.Duration) []byte
+}
+
+// serve begins with the shows when they are first looked at.
+func serve(shows []show) ([]camera, func(), error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, nil, fmt.Errorf("serve the photographs: %w", err)
+		return nil, nil, fmt.Errorf("serve the cameras' pictures: %w", err)
 	}
-	start := time.Now()
-	handler := func(ahead int) http.HandlerFunc {
-		return func(w http.ResponseWriter, r *http.Request) {
+	start := sync.OnceValue(time.Now)
+	mux := http.NewServeMux()
+	var found []camera
+	for _, s := range shows {
+		mux.HandleFunc("/"+s.name+".mjpg", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "multipart/x-mixed-replace; boundary=frame")
-			tick := time.NewTicker(time.Second / photoRate)
+			tick := time.NewTicker(time.Second / time.Duration(s.rate))
 			defer tick.Stop()
 			for {
-				frame := frames[(int(time.Since(start)/photoTime)+ahead)%len(frames)]
+				frame := s.frame(time.Since(start()))
 				if _, err := fmt.Fprintf(w, "--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%s\r\n", len(frame), frame); err != nil {
 					return
 				}
@@ -87,13 +109,8 @@ func servePhotos(paths []string) ([]camera, func(), error) {
 					return
 				}
 			}
-		}
-	}
-	mux := http.NewServeMux()
-	var found []camera
-	for i, name := range []string{"left", "right"} {
-		mux.Handle("/"+name+".mjpg", handler(i))
-		found = append(found, camera{name: name, source: fmt.Sprintf("http://%s/%s.mjpg", listener.Addr(), name)})
+		})
+		found = append(found, camera{name: s.name, source: fmt.Sprintf("http://%s/%s.mjpg", listener.Addr(), s.name), shows: s.labels})
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	server := &http.Server{Handler: mux, BaseContext: func(net.Listener) context.Context { return ctx }}
@@ -101,7 +118,7 @@ func servePhotos(paths []string) ([]camera, func(), error) {
 	go func() {
 		defer close(ended)
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			fmt.Fprintln(os.Stderr, "demo: the photographs' server:", err)
+			fmt.Fprintln(os.Stderr, "demo: the cameras' server:", err)
 		}
 	}()
 	return found, func() {
@@ -129,7 +146,5 @@ func photo(path string) ([]byte, error) {
 			to.Set(x, y, from.At(b.Min.X+x*b.Dx()/photoWidth, b.Min.Y+y*b.Dy()/photoHeight))
 		}
 	}
-	var out bytes.Buffer
-	err = jpeg.Encode(&out, to, &jpeg.Options{Quality: 90})
-	return out.Bytes(), err
+	return encode(to), nil
 }

@@ -1,9 +1,11 @@
 // Command demo shows tarsier at work, for ./deploy/demo: it starts an MQTT
-// broker on this machine, the real daemon with two cameras, and prints what a
-// subscriber receives.
+// broker on this machine, the real daemon with a camera or two, and prints what
+// a subscriber receives.
 //
 // The cameras are videos where there are some, and else photographs shown one
-// after the other by an HTTP server. Its exit status says whether events came.
+// after the other by an HTTP server; where there is neither, a clip that the
+// demo draws, and the built-in model tells how well the camera sees. Its exit
+// status says whether events came.
 package main
 
 import (
@@ -25,7 +27,7 @@ import (
 )
 
 func main() {
-	data := flag.String("data", "", "`folder` of the models, videos or photographs")
+	data := flag.String("data", "", "`folder` of the models, videos or photographs (default: the built-in model, and a clip that the demo draws)")
 	bin := flag.String("bin", "bin", "`folder` of tarsier and tarsier-capture")
 	seconds := flag.Int("seconds", 0, "end after `N` seconds (default: at Ctrl-C on a terminal, elsewhere when each camera has made an event)")
 	flag.Parse()
@@ -50,15 +52,11 @@ func run(ctx context.Context, data, bin string, seconds int) (err error) {
 	}
 	defer os.RemoveAll(dir)
 
-	cameras, closeCameras, err := findCameras(data)
+	cameras, models, closeCameras, err := whatToShow(data, dir)
 	if err != nil {
 		return err
 	}
 	defer closeCameras()
-	models, err := modelDir(data, dir)
-	if err != nil {
-		return err
-	}
 
 	interactive := term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stdout.Fd()))
 	show := newPrinter(os.Stdout, term.IsTerminal(int(os.Stdout.Fd())) && os.Getenv("NO_COLOR") == "")
@@ -118,6 +116,22 @@ func run(ctx context.Context, data, bin string, seconds int) (err error) {
 	return fmt.Errorf("no event came; tarsier said:\n%s", daemon.said())
 }
 
+// whatToShow gives the cameras and a model.dir, "" for the built-in model, and
+// what ends the cameras.
+func whatToShow(data, temp string) ([]camera, string, func(), error) {
+	if data == "" {
+		fmt.Println("drawing a street; over its camera come a hand, defocus, night, glare, noise and a broken stream")
+		cameras, end, err := serveClip()
+		return cameras, "", end, err
+	}
+	models, err := modelDir(data, temp)
+	if err != nil {
+		return nil, "", nil, err
+	}
+	cameras, end, err := findCameras(data)
+	return cameras, models, end, err
+}
+
 // modelDir gives a model.dir with the ImageNet model: what get-models made is
 // one already, the test data keep several models' labels side by side.
 func modelDir(data, temp string) (string, error) {
@@ -146,13 +160,15 @@ func modelDir(data, temp string) (string, error) {
 // page is where the daemon's page is, unless something else is there.
 const page = "127.0.0.1:8585"
 
-// configFor writes the daemon's config. The thresholds are low: a label of a
-// thousand is rarely sure of itself.
+// configFor writes the daemon's config. With a thousand labels the thresholds
+// are low: one of them is rarely sure of itself.
 func configFor(cameras []camera, models, broker, queue string) string {
 	var b strings.Builder
+	if models != "" {
+		fmt.Fprintln(&b, "thresholds: {enter: 0.35, leave: 0.2, hold: 200ms, smoothing: 500ms}")
+	}
 	fmt.Fprintf(&b, `node: demo
 model: {dir: %q}
-thresholds: {enter: 0.35, leave: 0.2, hold: 200ms, smoothing: 500ms}
 mqtt: {brokers: [%q], discovery_prefix: "", queue: {dir: %q}}
 http: {listen: %q}
 cameras:

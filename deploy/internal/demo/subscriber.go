@@ -42,7 +42,7 @@ type printer struct {
 	out     io.Writer
 	color   bool
 	events  int
-	missing map[string]bool // cameras that have entered nothing yet
+	missing map[string]bool // cameras that have entered nothing yet, or not that: a camera's name, or that/label
 	all     chan struct{}   // closed when none is missing
 }
 
@@ -50,14 +50,19 @@ func newPrinter(out io.Writer, color bool) *printer {
 	return &printer{out: out, color: color}
 }
 
-// allEntered gives a channel that is closed when each camera has entered a
-// label.
+// allEntered gives a channel that is closed when each camera has entered all
+// labels that it is sure to show, or any.
 func (p *printer) allEntered(cameras []camera) <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.missing, p.all = map[string]bool{}, make(chan struct{})
 	for _, c := range cameras {
-		p.missing[c.name] = true
+		for _, label := range c.shows {
+			p.missing[c.name+"/"+label] = true
+		}
+		if len(c.shows) == 0 {
+			p.missing[c.name] = true
+		}
 	}
 	return p.all
 }
@@ -107,6 +112,7 @@ func (p *printer) event(topic string, payload []byte) {
 	case "enter":
 		text = p.paint(green, text)
 		delete(p.missing, e.Camera)
+		delete(p.missing, e.Camera+"/"+e.Label)
 		if p.all != nil && len(p.missing) == 0 {
 			close(p.all)
 			p.all = nil
