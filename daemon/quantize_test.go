@@ -75,7 +75,7 @@ func TestQuantize(t *testing.T) {
 	if code != 0 || !strings.Contains(errs, "of fewer than 20 pictures none is held out") {
 		t.Errorf("exit status %d\n%s", code, errs)
 	}
-	for _, text := range []string{"net.tflite: width_mult 0.35, 224x224, 1001 classes, normalization imagenet\n", "calibrated on 3 pictures, compared with the float32 model on the same, in", "dB  ", "net_int8.tflite: 1.9 MB, of 6.7\n", "tarsier classify --model"} {
+	for _, text := range []string{"net.tflite: width_mult 0.35, 224x224, 1001 classes, normalization imagenet\n", "calibrated on 3 pictures, compared with the float32 model on the same, in", "dB  ", "net_int8.tflite: 1.8 MB, of 6.7\n", "tarsier classify --model"} {
 		if !strings.Contains(printed, text) {
 			t.Errorf("the report lacks %q:\n%s", text, printed)
 		}
