@@ -36,7 +36,7 @@ def groups(net, decay):
     return [{"params": yes, "weight_decay": decay}, {"params": no, "weight_decay": 0.0}]
 
 
-def fit(net, batches, steps, rate, decay=0.02, smoothing=0.02, log=None):
+def fit(net, batches, steps, rate, decay=0.02, smoothing=0.02):
     """Trains for a number of steps on batches of (N x size x size x 3 bytes, N labels), by AdamW and half a cosine. Gives the averaged network."""
     net.train().to(memory_format=torch.channels_last)
     average = Average(net)
@@ -59,6 +59,6 @@ def fit(net, batches, steps, rate, decay=0.02, smoothing=0.02, log=None):
         losses += float(loss.detach()) * len(y)
         if (step + 1) % 50 == 0 or step + 1 == steps:
             spent = time.monotonic() - start
-            print(f"step {step + 1} of {steps}: loss {losses / seen:.3f}, {100 * right / seen:.1f} % right, {(step + 1) / spent:.2f} steps/s", file=log or sys.stderr, flush=True)
+            print(f"step {step + 1} of {steps}: loss {losses / seen:.3f}, {100 * right / seen:.1f} % right, {(step + 1) / spent:.2f} steps/s", file=sys.stderr, flush=True)
             right, seen, losses = 0, 0, 0.0
     return average.net
