@@ -8,6 +8,7 @@ import (
 
 	"tarsier/mnv2"
 	"tarsier/mnv2/internal/randnet"
+	"tarsier/mnv2/internal/testfiles"
 	"tarsier/mnv2/tflite"
 )
 
@@ -16,7 +17,7 @@ func BenchmarkRun(b *testing.B) {
 	small := randnet.New(1, randnet.Options{WidthMult: 0.35, Classes: 1001})
 	benchmarkRun(b, "random_0.35", small, 1)
 	b.Run("imagenet_1.0", func(b *testing.B) {
-		n, err := tflite.Load(filepath.Join(testData(b, "golden"), "imagenet_1.0_int8.tflite"))
+		n, err := tflite.Load(filepath.Join(testfiles.Path(b, "golden"), "imagenet_1.0_int8.tflite"))
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -37,7 +38,7 @@ func BenchmarkBlock(b *testing.B) {
 		}
 		r := m.NewRunner()
 		defer r.Close()
-		r.EachPart(randomRGB(1, n.Size), func(p mnv2.Part, run func()) {
+		r.EachPart(randnet.RGB(1, n.Size), func(p mnv2.Part, run func()) {
 			b.Run(strings.ReplaceAll(p.Name, ", ", "+")+"/"+kernel, func(b *testing.B) {
 				for b.Loop() {
 					run()
@@ -60,7 +61,7 @@ func BenchmarkBatch(b *testing.B) {
 		defer r.Close()
 		pictures := make([][]byte, 8)
 		for i := range pictures {
-			pictures[i] = randomRGB(uint64(i), n.Size)
+			pictures[i] = randnet.RGB(uint64(i), n.Size)
 		}
 		for _, size := range []int{1, 2, 4, 8} {
 			b.Run(fmt.Sprintf("%d/%s", size, kernel), func(b *testing.B) {
@@ -94,7 +95,7 @@ func benchmarkRun(b *testing.B, name string, n *mnv2.Network, threads int) {
 			}
 			r := m.NewRunner()
 			defer r.Close()
-			rgb := randomRGB(1, m.Facts().Size)
+			rgb := randnet.RGB(1, m.Facts().Size)
 			b.ReportAllocs()
 			for b.Loop() {
 				if err := r.Run(rgb); err != nil {

@@ -8,13 +8,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"unsafe"
 
 	"tarsier/mnv2"
+	"tarsier/mnv2/internal/testfiles"
 	"tarsier/mnv2/tflite"
 )
 
@@ -39,13 +39,9 @@ type goldenLayer struct {
 	Data      string // zip entry; "" for most
 }
 
-// raceDetector is set in a build that has it: everything then takes twenty
-// times as long, and one case shows all races that eleven do.
-var raceDetector bool
-
 // TestGolden compares every layer of every case with what LiteRT gave.
 func TestGolden(t *testing.T) {
-	zips, err := filepath.Glob(filepath.Join(testData(t, "golden"), "*.zip"))
+	zips, err := filepath.Glob(filepath.Join(testfiles.Path(t, "golden"), "*.zip"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +73,7 @@ func testGolden(t *testing.T, path string) {
 	}
 	r := m.NewRunner()
 	defer r.Close()
-	if raceDetector {
+	if testfiles.RaceDetector { // one case shows all races that eleven do
 		index.Cases = index.Cases[:1]
 	}
 	for _, c := range index.Cases {
@@ -135,26 +131,6 @@ func mustEqual(t *testing.T, where string, got, want []int8) {
 			t.Fatalf("%s: value %d of %d is %d: want %d", where, i, len(got), got[i], want[i])
 		}
 	}
-}
-
-// testData is a folder of the test data, which the project does not contain.
-func testData(t testing.TB, folder string) string {
-	t.Helper()
-	root := os.Getenv("TARSIER_TESTDATA")
-	if root == "" {
-		root = "../shared"
-	}
-	if !filepath.IsAbs(root) {
-		root = filepath.Join("..", root) // it is seen from the module's root
-	}
-	path := filepath.Join(root, folder)
-	if _, err := os.Stat(path); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("no test data: %v", err)
-		}
-		t.Skipf("no test data, set TARSIER_TESTDATA: %v", err)
-	}
-	return path
 }
 
 func entry(t *testing.T, z *zip.ReadCloser, name string) []byte {

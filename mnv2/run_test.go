@@ -125,7 +125,7 @@ func TestBatch(t *testing.T) {
 					var pictures [][]byte
 					var want []mnv2.Result
 					for i := range 5 {
-						pictures = append(pictures, randomRGB(uint64(i), n.Size))
+						pictures = append(pictures, randnet.RGB(uint64(i), n.Size))
 						if err := r.Run(pictures[i]); err != nil {
 							t.Fatal(err)
 						}
@@ -159,7 +159,7 @@ func TestRunners(t *testing.T) {
 	var pictures [4][]byte
 	var want [4][]float32
 	for i := range pictures {
-		pictures[i] = randomRGB(uint64(i), 64)
+		pictures[i] = randnet.RGB(uint64(i), 64)
 		if err := r.Run(pictures[i]); err != nil {
 			t.Fatal(err)
 		}
@@ -190,7 +190,7 @@ func TestRunAllocatesNothing(t *testing.T) {
 	for _, threads := range []int{1, 2} {
 		for _, kernel := range mnv2.Kernels() {
 			_, r := newRunner(t, n, mnv2.Options{Threads: threads, Kernel: kernel})
-			rgb := randomRGB(1, 32)
+			rgb := randnet.RGB(1, 32)
 			if got := testing.AllocsPerRun(10, func() { r.Run(rgb) }); got != 0 {
 				t.Errorf("%s, %d threads: %v allocations a run", kernel, threads, got)
 			}
@@ -207,7 +207,7 @@ func TestRunAllocatesNothing(t *testing.T) {
 func TestProfile(t *testing.T) {
 	for i, o := range shapes()[:4] {
 		m, r := newRunner(t, randnet.New(uint64(i), o), mnv2.Options{})
-		parts, err := r.Profile(randomRGB(1, o.Size))
+		parts, err := r.Profile(randnet.RGB(1, o.Size))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -227,7 +227,7 @@ func TestProfile(t *testing.T) {
 func TestOutputs(t *testing.T) {
 	n := randnet.New(5, randnet.Options{WidthMult: 0.35, Size: 32, Classes: 50})
 	_, r := newRunner(t, n, mnv2.Options{})
-	if err := r.Run(randomRGB(3, 32)); err != nil {
+	if err := r.Run(randnet.RGB(3, 32)); err != nil {
 		t.Fatal(err)
 	}
 	embedding, logits := r.Quantized()
@@ -255,7 +255,7 @@ func TestOutputs(t *testing.T) {
 	}
 
 	_, r = newRunner(t, randnet.New(5, randnet.Options{WidthMult: 0.1, Size: 32}), mnv2.Options{})
-	if err := r.Run(randomRGB(3, 32)); err != nil {
+	if err := r.Run(randnet.RGB(3, 32)); err != nil {
 		t.Fatal(err)
 	}
 	if r.Scores() != nil || r.Logits() != nil || len(r.Embedding()) != 1280 {
@@ -287,13 +287,4 @@ func newRunner(t *testing.T, n *mnv2.Network, o mnv2.Options) (*mnv2.Model, *mnv
 	r := m.NewRunner()
 	t.Cleanup(r.Close)
 	return m, r
-}
-
-func randomRGB(seed uint64, size int) []byte {
-	rng := rand.New(rand.NewPCG(seed, 1))
-	rgb := make([]byte, size*size*3)
-	for i := range rgb {
-		rgb[i] = byte(rng.Uint32())
-	}
-	return rgb
 }

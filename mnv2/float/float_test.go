@@ -3,7 +3,6 @@ package float_test
 import (
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -99,7 +98,7 @@ func TestRun(t *testing.T) {
 			}
 			r := float.NewRunner(n)
 			for seed := range 2 { // the second run finds what the first left
-				rgb := randomRGB(uint64(seed), n.Size)
+				rgb := randnet.RGB(uint64(seed), n.Size)
 				in := plain{size: n.Size, channels: 3}
 				for i, p := range rgb {
 					in.data = append(in.data, (float64(p)-float64(n.Pixels.Mean[i%3]))/float64(n.Pixels.Std[i%3]))
@@ -226,19 +225,10 @@ func TestCheck(t *testing.T) {
 
 func BenchmarkRun(b *testing.B) {
 	n := randnet.Float(1, randnet.Options{Classes: 1001})
-	r, rgb := float.NewRunner(n), randomRGB(1, n.Size)
+	r, rgb := float.NewRunner(n), randnet.RGB(1, n.Size)
 	for b.Loop() {
 		if _, err := r.Run(rgb, nil); err != nil {
 			b.Fatal(err)
 		}
 	}
-}
-
-func randomRGB(seed uint64, size int) []byte {
-	rng := rand.New(rand.NewPCG(seed, 1))
-	rgb := make([]byte, size*size*3)
-	for i := range rgb {
-		rgb[i] = byte(rng.Uint32())
-	}
-	return rgb
 }

@@ -2,8 +2,6 @@ package onnx
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
@@ -12,6 +10,7 @@ import (
 	"tarsier/mnv2/float"
 	"tarsier/mnv2/internal/modelfile"
 	"tarsier/mnv2/internal/modelfile/modeltest"
+	"tarsier/mnv2/internal/testfiles"
 )
 
 var forms = []form{
@@ -249,7 +248,7 @@ func TestRefused(t *testing.T) {
 			w := build(modeltest.New(modeltest.Options{Classes: 3}), test.f)
 			test.change(w)
 			_, err := Read(w.file())
-			wantError(t, err, test.want)
+			modeltest.WantError(t, err, test.want)
 		})
 	}
 }
@@ -313,13 +312,13 @@ func TestDamaged(t *testing.T) {
 		}
 	}
 	_, err := Read([]byte("<!DOCTYPE html><title>404</title>"))
-	wantError(t, err, "not an ONNX file")
+	modeltest.WantError(t, err, "not an ONNX file")
 	_, err = Read(nil)
-	wantError(t, err, "the file is empty")
+	modeltest.WantError(t, err, "the file is empty")
 	_, err = Read(intField(nil, 1, 8))
-	wantError(t, err, "not an ONNX file: it has no graph")
+	modeltest.WantError(t, err, "not an ONNX file: it has no graph")
 	_, err = Read(bytesField(nil, 7, bytesField(nil, 1, intField(nil, 1, 3))))
-	wantError(t, err, "not an ONNX file, or a damaged one: graph[0]: node[0]: field 1: wire type 0; it must be 2")
+	modeltest.WantError(t, err, "not an ONNX file, or a damaged one: graph[0]: node[0]: field 1: wire type 0; it must be 2")
 
 	// A file of nothing but empty nodes.
 	var g []byte
@@ -327,7 +326,7 @@ func TestDamaged(t *testing.T) {
 		g = protowire.AppendVarint(protowire.AppendTag(g, 1, protowire.BytesType), 0)
 	}
 	_, err = Read(bytesField(nil, 7, g))
-	wantError(t, err, "more than 131072 messages")
+	modeltest.WantError(t, err, "more than 131072 messages")
 }
 
 // Layers that share one large tensor are not copied without end.
@@ -343,13 +342,13 @@ func TestSharedWeights(t *testing.T) {
 	}
 	g.weights = len(data) - 100
 	_, err = g.network()
-	wantError(t, err, "the layers have more weights than the file has bytes")
+	modeltest.WantError(t, err, "the layers have more weights than the file has bytes")
 }
 
 // The published network in a form that is quantized.
 func TestLoadQuantized(t *testing.T) {
-	_, err := Load(testData(t, "golden/imagenet_1.0_qdq.onnx"))
-	wantError(t, err, "imagenet_1.0_qdq.onnx: ", "the model is quantized already; give the float32 model")
+	_, err := Load(testfiles.Path(t, "golden/imagenet_1.0_qdq.onnx"))
+	modeltest.WantError(t, err, "imagenet_1.0_qdq.onnx: ", "the model is quantized already; give the float32 model")
 }
 
 func FuzzRead(f *testing.F) {
@@ -365,22 +364,4 @@ func FuzzRead(f *testing.F) {
 			t.Fatal(err)
 		}
 	})
-}
-
-// testData finds a file of the test data, and skips the test where there is
-// none.
-func testData(t *testing.T, name string) string {
-	t.Helper()
-	root := os.Getenv("TARSIER_TESTDATA")
-	if root == "" {
-		root = "../../../shared"
-	}
-	path := filepath.Join(root, filepath.FromSlash(name))
-	if _, err := os.Stat(path); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("no test data, and with CI=true there must be: %v", err)
-		}
-		t.Skipf("no test data, set TARSIER_TESTDATA: %v", err)
-	}
-	return path
 }

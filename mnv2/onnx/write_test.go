@@ -6,7 +6,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"testing"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
@@ -395,17 +394,4 @@ func network(f form, o modeltest.Options) *float.Network {
 		net.Pixels = float.Symmetric
 	}
 	return net
-}
-
-func wantError(t *testing.T, err error, parts ...string) {
-	t.Helper()
-	if err == nil {
-		t.Errorf("no error; want %q", parts)
-		return
-	}
-	for _, part := range parts {
-		if !strings.Contains(err.Error(), part) {
-			t.Errorf("error %q lacks %q", err, part)
-		}
-	}
 }

@@ -4,31 +4,27 @@ import (
 	"archive/zip"
 	"encoding/json"
 	"io"
-	"os"
 	"path/filepath"
 	"testing"
 
 	"tarsier/mnv2"
+	"tarsier/mnv2/internal/testfiles"
 	"tarsier/mnv2/tflite"
 )
-
-// raceDetector is set in a build that has it: everything then takes twenty
-// times as long.
-var raceDetector bool
 
 // TestImageNet quantizes a trained network with four photographs, and compares it
 // on others with the file that TensorFlow's converter made.
 func TestImageNet(t *testing.T) {
-	net, err := tflite.LoadFloat(filepath.Join(testData(t, "models/float"), "imagenet_1.0_float.tflite"))
+	net, err := tflite.LoadFloat(filepath.Join(testfiles.Path(t, "models/float"), "imagenet_1.0_float.tflite"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	theirs, err := tflite.Load(filepath.Join(testData(t, "golden"), "imagenet_1.0_int8.tflite"))
+	theirs, err := tflite.Load(filepath.Join(testfiles.Path(t, "golden"), "imagenet_1.0_int8.tflite"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	photos := goldenPhotos(t)
-	if raceDetector { // TestQuantize has all the goroutines
+	if testfiles.RaceDetector { // TestQuantize has all the goroutines
 		testReference(t, theirs, photos[0])
 		return
 	}
@@ -66,7 +62,7 @@ func TestImageNet(t *testing.T) {
 // goldenPhotos gives the photographs that the golden files were made with.
 func goldenPhotos(t *testing.T) (photos [][]byte) {
 	t.Helper()
-	z, err := zip.OpenReader(filepath.Join(testData(t, "golden"), "imagenet_1.0.zip"))
+	z, err := zip.OpenReader(filepath.Join(testfiles.Path(t, "golden"), "imagenet_1.0.zip"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,24 +103,4 @@ func mirrored(rgb []byte, size int) []byte {
 		}
 	}
 	return m
-}
-
-// testData is a folder of the test data, which the project does not contain.
-func testData(t *testing.T, folder string) string {
-	t.Helper()
-	root := os.Getenv("TARSIER_TESTDATA")
-	if root == "" {
-		root = "../shared"
-	}
-	if !filepath.IsAbs(root) {
-		root = filepath.Join("../..", root) // it is seen from the module's root
-	}
-	path := filepath.Join(root, folder)
-	if _, err := os.Stat(path); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("no test data: %v", err)
-		}
-		t.Skipf("no test data, set TARSIER_TESTDATA: %v", err)
-	}
-	return path
 }

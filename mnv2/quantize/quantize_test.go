@@ -118,7 +118,7 @@ func TestDegenerate(t *testing.T) {
 	}{
 		{"one black picture", [][]byte{black}, nil, ""},
 		{"alike", [][]byte{grey, grey}, nil, ""},
-		{"noise", [][]byte{randomRGB(1, 32)}, nil, ""},
+		{"noise", [][]byte{randnet.RGB(1, 32)}, nil, ""},
 		{"a dead channel", scenes, func(n *float.Network) {
 			for i := range n.Blocks[3].Expand.In {
 				n.Blocks[3].Expand.Weights[i] = 0

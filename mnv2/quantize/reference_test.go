@@ -2,7 +2,6 @@ package quantize
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -23,7 +22,7 @@ func TestReference(t *testing.T) {
 			if i == 1 {
 				n.Input.Zero, n.Pixels = -14, mnv2.Normalization{Mean: 114, Std: 127.5}
 			}
-			testReference(t, n, randomRGB(1, n.Size), randomRGB(2, n.Size))
+			testReference(t, n, randnet.RGB(1, n.Size), randnet.RGB(2, n.Size))
 		})
 	}
 }
@@ -52,13 +51,4 @@ func testReference(t *testing.T, n *mnv2.Network, pictures ...[]byte) {
 			}
 		}
 	}
-}
-
-func randomRGB(seed uint64, size int) []byte {
-	rng := rand.New(rand.NewPCG(seed, 1))
-	rgb := make([]byte, size*size*3)
-	for i := range rgb {
-		rgb[i] = byte(rng.Uint32())
-	}
-	return rgb
 }

@@ -239,7 +239,7 @@ func TestRefused(t *testing.T) {
 			w := newWriter(modeltest.New(modeltest.Options{ExpandFirst: true, Classes: 3}), plain)
 			test.change(w)
 			_, err := Read(w.file(t, w.header()))
-			wantError(t, err, test.want)
+			modeltest.WantError(t, err, test.want)
 		})
 	}
 }
@@ -275,18 +275,18 @@ func TestDamaged(t *testing.T) {
 			h := w.header()
 			test.change(h["classifier.bias"].(map[string]any))
 			_, err := Read(w.file(t, h))
-			wantError(t, err, "not a safetensors file, or a damaged one: ")
-			wantError(t, err, test.want)
+			modeltest.WantError(t, err, "not a safetensors file, or a damaged one: ")
+			modeltest.WantError(t, err, test.want)
 		})
 	}
 	_, err := Read(append(binary.LittleEndian.AppendUint64(nil, 1<<40), "{}"...))
-	wantError(t, err, "a header of 1099511627776 bytes, in a file of 10; up to 4194304 are read")
+	modeltest.WantError(t, err, "a header of 1099511627776 bytes, in a file of 10; up to 4194304 are read")
 	_, err = Read([]byte("<!DOCTYPE html><title>404</title>"))
-	wantError(t, err, "not a safetensors file")
+	modeltest.WantError(t, err, "not a safetensors file")
 	_, err = Read(nil)
-	wantError(t, err, "the file is empty")
+	modeltest.WantError(t, err, "the file is empty")
 	_, err = Read(append(whole, 0))
-	wantError(t, err, "the tensors end at byte")
+	modeltest.WantError(t, err, "the tensors end at byte")
 }
 
 func FuzzRead(f *testing.F) {
@@ -303,11 +303,4 @@ func FuzzRead(f *testing.F) {
 			t.Fatal(err)
 		}
 	})
-}
-
-func wantError(t *testing.T, err error, want string) {
-	t.Helper()
-	if err == nil || !strings.Contains(err.Error(), want) {
-		t.Errorf("error %v; want %q", err, want)
-	}
 }

@@ -10,6 +10,7 @@ import (
 
 	flatbuffers "github.com/google/flatbuffers/go"
 
+	"tarsier/mnv2/internal/modelfile/modeltest"
 	"tarsier/mnv2/tflite/internal/schema"
 )
 
@@ -68,7 +69,7 @@ func TestSharedTables(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	_, err := Read(data)
 	runtime.ReadMemStats(&after)
-	wantError(t, err, "damaged file: model.buffers[", "more than 16384 tables")
+	modeltest.WantError(t, err, "damaged file: model.buffers[", "more than 16384 tables")
 	if got := after.TotalAlloc - before.TotalAlloc; got > 1<<20 {
 		t.Errorf("%d bytes were allocated", got)
 	}
@@ -105,7 +106,7 @@ func TestEmpty(t *testing.T) {
 	schema.ModelAddBuffers(b, nothing)
 	b.FinishWithFileIdentifier(schema.ModelEnd(b), []byte(fileIdentifier))
 	_, err := Read(b.FinishedBytes())
-	wantError(t, err, "the file has no graph")
+	modeltest.WantError(t, err, "the file has no graph")
 
 	for _, inputs := range []bool{false, true} {
 		b := flatbuffers.NewBuilder(0)
@@ -166,7 +167,7 @@ func TestFieldBeyond(t *testing.T) {
 			root := binary.LittleEndian.Uint32(data)
 			vtable := root - binary.LittleEndian.Uint32(data[root:])
 			binary.LittleEndian.PutUint16(data[vtable+4+2*uint32(f.id):], 60_000)
-			wantError(t, verify(data, table.name, table.layout), "damaged file: "+table.name+"."+f.name+": offset 60")
+			modeltest.WantError(t, verify(data, table.name, table.layout), "damaged file: "+table.name+"."+f.name+": offset 60")
 		}
 	}
 }
@@ -180,7 +181,7 @@ func TestSharedWeights(t *testing.T) {
 	}
 	m.weights = len(data) - 100
 	_, err = m.network()
-	wantError(t, err, "/weights", "the layers have more weights than the file has bytes")
+	modeltest.WantError(t, err, "/weights", "the layers have more weights than the file has bytes")
 }
 
 // Values behind the flatbuffer, where files of more than 2 GB have them.
@@ -205,7 +206,7 @@ func TestBufferBehind(t *testing.T) {
 		x.m = &model{data: make([]byte, 200), buffers: []schema.Buffer{*schema.GetRootAsBuffer(b.FinishedBytes(), 0)}}
 		got, err := x.bytes(1)
 		if test.want != "" {
-			wantError(t, err, `tensor #0 "": `, test.want)
+			modeltest.WantError(t, err, `tensor #0 "": `, test.want)
 		} else if err != nil || len(got) != 81 || &got[0] != &x.m.data[100] {
 			t.Errorf("%d bytes, %v", len(got), err)
 		}

@@ -10,6 +10,8 @@ import (
 
 	"tarsier/mnv2"
 	"tarsier/mnv2/float"
+	"tarsier/mnv2/internal/modelfile/modeltest"
+	"tarsier/mnv2/internal/testfiles"
 	"tarsier/mnv2/tflite/internal/schema"
 )
 
@@ -254,7 +256,7 @@ func TestFloatRefused(t *testing.T) {
 			w := floatWriter(t, small(test.o), test.o)
 			test.change(w)
 			_, err := ReadFloat(w.file())
-			wantError(t, err, test.want)
+			modeltest.WantError(t, err, test.want)
 		})
 	}
 	for _, o := range []Options{{}, {Legacy: true}, {Input: Float32, Output: Float32}} {
@@ -263,10 +265,10 @@ func TestFloatRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = ReadFloat(data)
-		wantError(t, err, "the model is quantized already: it runs as it is")
+		modeltest.WantError(t, err, "the model is quantized already: it runs as it is")
 	}
 	_, err := Read(floatWriter(t, small(Options{}), Options{}).file())
-	wantError(t, err, "computes in floating point", "tarsier quantize")
+	modeltest.WantError(t, err, "computes in floating point", "tarsier quantize")
 }
 
 // The two models that were made elsewhere.
@@ -279,7 +281,7 @@ func TestLoadFloatModels(t *testing.T) {
 		{"imagenet_1.0_float", 1, 1001},
 		{"random_0.35_float", 0.35, 1001},
 	} {
-		net, err := LoadFloat(testData(t, "models/float/"+want.file+".tflite"))
+		net, err := LoadFloat(testfiles.Path(t, "models/float/"+want.file+".tflite"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,6 +8,7 @@ import (
 	flatbuffers "github.com/google/flatbuffers/go"
 
 	"tarsier/mnv2"
+	"tarsier/mnv2/internal/modelfile/modeltest"
 	"tarsier/mnv2/internal/randnet"
 	"tarsier/mnv2/tflite/internal/schema"
 )
@@ -301,7 +302,7 @@ func TestRefused(t *testing.T) {
 			}
 			test.change(w)
 			_, err = Read(w.file())
-			wantError(t, err, test.want)
+			modeltest.WantError(t, err, test.want)
 		})
 	}
 }
@@ -502,7 +503,7 @@ func TestMetadata(t *testing.T) {
 		{[]float32{float32(math.NaN())}, []float32{1}, "metadata: normalization: mean [NaN]; it must be"},
 	} {
 		_, err := read(test.mean, test.std)
-		wantError(t, err, test.want)
+		modeltest.WantError(t, err, test.want)
 	}
 }
 

@@ -11,7 +11,9 @@ import (
 
 	"tarsier/mnv2"
 	"tarsier/mnv2/internal/modelfile"
+	"tarsier/mnv2/internal/modelfile/modeltest"
 	"tarsier/mnv2/internal/randnet"
+	"tarsier/mnv2/internal/testfiles"
 )
 
 // What the files are said to be, in ../shared/README.md and by their makers.
@@ -39,7 +41,7 @@ func TestLoad(t *testing.T) {
 		{"models/mobilenet_v2_1.0_224_inat_insect_quant.tflite", 32, 1280, 1022, same, false, legacyInput, legacyPixels, 60},
 	} {
 		t.Run(filepath.Base(want.file), func(t *testing.T) {
-			net, err := Load(testData(t, want.file))
+			net, err := Load(testfiles.Path(t, want.file))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -115,8 +117,8 @@ func convs(net *mnv2.Network) []*mnv2.Conv {
 }
 
 func TestLoadFloat(t *testing.T) {
-	_, err := Load(testData(t, "models/float/random_0.35_float.tflite"))
-	wantError(t, err, `random_0.35_float.tflite: conv_2d #0 "functional`, "computes in floating point", "quantized to int8")
+	_, err := Load(testfiles.Path(t, "models/float/random_0.35_float.tflite"))
+	modeltest.WantError(t, err, `random_0.35_float.tflite: conv_2d #0 "functional`, "computes in floating point", "quantized to int8")
 }
 
 func TestLoadErrors(t *testing.T) {
@@ -142,7 +144,7 @@ func TestLoadErrors(t *testing.T) {
 		{write("page.tflite", "<!DOCTYPE html><title>404</title>"), `not a TensorFlow Lite file: no "TFL3" at offset 4`},
 	} {
 		_, err := Load(test.path)
-		wantError(t, err, "model "+test.path, test.want)
+		modeltest.WantError(t, err, "model "+test.path, test.want)
 		if strings.Count(err.Error(), test.path) != 1 {
 			t.Errorf("the path is not there once: %v", err)
 		}
@@ -165,34 +167,4 @@ func BenchmarkRead(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-}
-
-func wantError(t *testing.T, err error, parts ...string) {
-	t.Helper()
-	if err == nil {
-		t.Fatalf("no error; want %q", parts)
-	}
-	for _, part := range parts {
-		if !strings.Contains(err.Error(), part) {
-			t.Errorf("error %q lacks %q", err, part)
-		}
-	}
-}
-
-// testData finds a file of the test data, and skips the test where there is
-// none.
-func testData(t *testing.T, name string) string {
-	t.Helper()
-	root := os.Getenv("TARSIER_TESTDATA")
-	if root == "" {
-		root = "../../../shared"
-	}
-	path := filepath.Join(root, filepath.FromSlash(name))
-	if _, err := os.Stat(path); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("no test data, and with CI=true there must be: %v", err)
-		}
-		t.Skipf("no test data, set TARSIER_TESTDATA: %v", err)
-	}
-	return path
 }

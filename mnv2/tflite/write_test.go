@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"tarsier/mnv2"
+	"tarsier/mnv2/internal/modelfile/modeltest"
 	"tarsier/mnv2/internal/randnet"
 )
 
@@ -109,7 +110,7 @@ func TestWriteErrors(t *testing.T) {
 			net := base()
 			test.spoil(net)
 			_, err := Write(net, test.o)
-			wantError(t, err, `writing network "random_0.1_1"`, test.want)
+			modeltest.WantError(t, err, `writing network "random_0.1_1"`, test.want)
 		})
 	}
 }

@@ -195,3 +195,13 @@ func (b *builder) width(c int) int {
 func (b *builder) uniform(low, high float64) float64 {
 	return low + float64((high-low)*b.rng.Float64()) // rounded: the same on every CPU
 }
+
+// RGB makes a picture of size x size x 3 random bytes that seed determines.
+func RGB(seed uint64, size int) []byte {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	rgb := make([]byte, size*size*3)
+	for i := range rgb {
+		rgb[i] = byte(rng.Uint32())
+	}
+	return rgb
+}

@@ -5,6 +5,7 @@ package modeltest
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"tarsier/mnv2"
@@ -125,6 +126,20 @@ func near(t *testing.T, what string, got, want []float32) {
 		if d := got[i] - want[i]; !(d < 1e-5 && d > -1e-5) {
 			t.Errorf("%s: number %d is %v; want %v", what, i, got[i], want[i])
 			return
+		}
+	}
+}
+
+// WantError checks that there is an error and that its text has all the parts.
+func WantError(t *testing.T, err error, parts ...string) {
+	t.Helper()
+	if err == nil {
+		t.Errorf("no error; want %q", parts)
+		return
+	}
+	for _, part := range parts {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("error %q lacks %q", err, part)
 		}
 	}
 }

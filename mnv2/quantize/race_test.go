@@ -1,5 +1,0 @@
-//go:build race
-
-package quantize
-
-func init() { raceDetector = true }

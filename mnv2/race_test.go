@@ -1,5 +1,0 @@
-//go:build race
-
-package mnv2_test
-
-func init() { raceDetector = true }
