@@ -38,7 +38,7 @@ and resized as the daemon would, and at most --pictures are taken, spread evenly
 Ctrl-C goes on with those that there are. One in five is held out, to compare the int8 model with the float32 one on.
 
 What cannot be read is reported and left out, and the exit status is 1.`,
-		Example: `  tarsier quantize birds.onnx --calibrate photos/ --out birds/birds_int8.tflite
+		Example: `  tarsier quantize birds.onnx --calibrate photos/ --out birds_int8.tflite
   tarsier quantize birds.safetensors --calibrate garden.mp4 --calibrate rtsp://10.0.0.7/stream1 --out birds_int8.tflite
   tarsier quantize birds_float.tflite --calibrate porch --config my.yaml --json`,
 		Args: cobra.MinimumNArgs(1),
@@ -53,7 +53,7 @@ What cannot be read is reported and left out, and the exit status is 1.`,
 	c.Flags().StringVar(&o.out, "out", "", "where to write the int8 model; a `FILE` that is there is replaced (default: MODEL's name and _int8.tflite, beside it)")
 	c.Flags().IntVar(&o.pictures, "pictures", 100, "how many pictures to take at most, those that are held out included")
 	c.Flags().StringVar(&o.fit, "fit", "", "how a picture meets the model's square: stretch, crop or tiles (default: as the camera's, or stretch)")
-	c.Flags().StringVar(&o.normalization, "normalization", "", "what the model takes a pixel for: imagenet (ImageNet's mean and deviation) or symmetric (-1..1) (default: what the file says, else imagenet for .onnx and .safetensors, symmetric for .tflite)")
+	c.Flags().StringVar(&o.normalization, "normalization", "", "what the model takes a pixel for: imagenet (ImageNet's mean and deviation) or symmetric (-1..1) (default: what the file says, else symmetric for .tflite and for .onnx of Keras, whose channels come last, imagenet for other .onnx and .safetensors)")
 	c.Flags().BoolVar(&o.json, "json", false, "print the report as one JSON object")
 	configFlag(c, &o.config)
 	_ = c.MarkFlagFilename("out", "tflite")

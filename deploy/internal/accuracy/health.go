@@ -66,6 +66,11 @@ func readWidths(dir fs.FS) ([]*width, error) {
 		if w.result.normal = w.result.index(health.Normal); w.result.normal < 0 {
 			return nil, fmt.Errorf("labels.txt has no %q: it is not that of a camera-health model", health.Normal)
 		}
+		for _, k := range degrade.Kinds() {
+			if w.result.index(k.Class) < 0 {
+				return nil, fmt.Errorf("labels.txt has no %q: it is not that of a camera-health model", k.Class)
+			}
+		}
 		widths = append(widths, w)
 	}
 	if len(widths) == 0 {
@@ -271,20 +276,34 @@ func workers(ctx context.Context, n int, work func(ctx context.Context, dir stri
 	return context.Cause(ctx)
 }
 
+// descriptionText is model.yaml of the built-in model.
+func descriptionText(widths []*width) string {
+	var accuracies []string
+	for _, w := range widths {
+		accuracies = append(accuracies, fmt.Sprintf("%q: %.3f", fmt.Sprint(w.mult), w.result.recall()))
+	}
+	return "# Of ./deploy/accuracy -write: the mean of the classes, as in README.md.\naccuracy: {" + strings.Join(accuracies, ", ") + "}\n"
+}
+
 // healthText is the section of the README.
-func healthText(widths []*width) string {
+func healthText(widths []*width, scenes []scene) string {
 	var b strings.Builder
 	for _, w := range widths {
 		c := &w.result
 		pictures, best, entered := c.falseAlarms()
-		fmt.Fprintf(&b, "Width %v: %.1f %% right, the mean of the seven classes. Of %d ordinary pictures %d (%.2f %%) get another label than `%s`, %d (%.2f %%) with a score\nof at least %.2f, at which a camera enters it. In percent:\n\n%s\n",
+		fmt.Fprintf(&b, "Width %v: %.1f %% right, the mean of the classes. Of %d ordinary pictures %d (%.2f %%) get another label than `%s`, %d (%.2f %%) with a score\nof at least %.2f, which a camera enters if it lasts. In percent:\n\n%s\n",
 			w.mult, 100*c.recall(), pictures, best, 100*float64(best)/float64(pictures), health.Normal, entered, 100*float64(entered)/float64(pictures), enter, c.table())
 	}
 	kinds := map[string]int{}
 	for _, t := range widths[0].result.kinds {
 		kinds[t.class]++
 	}
-	fmt.Fprintf(&b, "%d kinds of damage and %d of ordinary pictures; each counts alike in its class.\n", len(widths[0].result.kinds)-kinds[health.Normal], kinds[health.Normal])
+	views := map[string]int{}
+	for _, s := range scenes {
+		views[s.of]++
+	}
+	fmt.Fprintf(&b, "%d kinds of damage and %d of ordinary pictures, made of %d views of %d photographs and videos; each kind counts alike in its class.\n",
+		len(widths[0].result.kinds)-kinds[health.Normal], kinds[health.Normal], len(scenes), len(views))
 	return b.String()
 }
 

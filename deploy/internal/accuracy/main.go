@@ -47,7 +47,7 @@ type usageError struct{ error }
 
 func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("accuracy", flag.ExitOnError)
-	write := flags.Bool("write", false, "rewrite the tables in README.md")
+	write := flags.Bool("write", false, "rewrite the tables in README.md, and what mnv2/health/model.yaml states")
 	only := flags.String("only", "", "`PART` to do, health or quantizer (default: both)")
 	dir := flags.String("model", "", "`DIR` of a camera-health model, *.tflite and labels.txt (default: the one that is built in)")
 	every := flags.Int("every", 1, "take only one of `N` scenes: quick and rough, health only")
@@ -64,6 +64,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if *every < 1 {
 		return usageError{fmt.Errorf("-every is %d; it must be at least 1", *every)}
 	}
+	if *sheet != "" && (*write || *only == "quantizer") {
+		return usageError{errors.New("-sheets writes contact sheets of the damage and measures nothing: give it without -write and -only quantizer")}
+	}
 	if *write && (*dir != "" || *every > 1) {
 		return usageError{errors.New("-write is for the model that is built in, not for that of -model, and for all scenes, not for some of -every")}
 	}
@@ -72,7 +75,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		data = filepath.Join("..", "shared")
 	}
 
-	var parts []readme.Part
+	var (
+		parts  []readme.Part
+		widths []*width
+	)
 	if *only != "quantizer" {
 		scenes, err := findScenes(ctx, data)
 		if err != nil {
@@ -85,8 +91,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		if *dir != "" {
 			models = os.DirFS(*dir)
 		}
-		widths, err := readWidths(models)
-		if err != nil {
+		if widths, err = readWidths(models); err != nil {
 			return err
 		}
 		some := scenes[:0]
@@ -100,7 +105,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		if err := show(ctx, all, widths); err != nil {
 			return err
 		}
-		text := healthText(widths)
+		text := healthText(widths, some)
 		fmt.Fprintf(out, "%s\n%s\n", kindsText(widths), text)
 		parts = append(parts, readme.Part{Name: "accuracy health", Text: text})
 	}
@@ -113,10 +118,15 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		fmt.Fprint(out, text)
 		parts = append(parts, readme.Part{Name: "accuracy quantizer", Text: text})
 	}
-	if *write {
-		return readme.Rewrite("README.md", parts...)
+	if !*write {
+		return nil
 	}
-	return nil
+	if widths != nil {
+		if err := os.WriteFile(filepath.Join("mnv2", "health", "model.yaml"), []byte(descriptionText(widths)), 0o644); err != nil {
+			return err
+		}
+	}
+	return readme.Rewrite("README.md", parts...)
 }
 
 // progress is a bar on a terminal, and silent elsewhere.

@@ -246,6 +246,6 @@ func quantizerText(all []agreement) string {
 	for _, a := range all {
 		fmt.Fprintf(&b, "| %s | %.1f %% | %.3f |\n", a.name, 100*float64(a.same)/float64(a.pictures), a.error/float64(a.pictures))
 	}
-	fmt.Fprintf(&b, "\nOf %d frames of the videos and parts of the photographs of the test data, in two halves: calibrated on the one, compared on the other.\n", all[0].pictures)
+	fmt.Fprintf(&b, "\nOf %d frames of the videos and parts of the photographs of the test data, mirrored, softened, compressed or in another light, in two halves: calibrated on the one, compared on the other.\n", all[0].pictures)
 	return b.String()
 }

@@ -14,6 +14,7 @@ import (
 
 // A scene is a real picture of something, as nothing has happened to it.
 type scene struct {
+	of      string // file
 	name    string
 	picture *image.RGBA
 }
@@ -41,7 +42,7 @@ func findScenes(ctx context.Context, data string) ([]scene, error) {
 			return nil, err
 		}
 		for i := range viewsOfPhoto {
-			scenes = append(scenes, scene{fmt.Sprintf("%s, view %d", filepath.Base(path), i+1), view(whole[0], i)})
+			scenes = append(scenes, scene{filepath.Base(path), fmt.Sprintf("%s, view %d", filepath.Base(path), i+1), view(whole[0], i)})
 		}
 	}
 	for _, path := range videos {
@@ -50,7 +51,7 @@ func findScenes(ctx context.Context, data string) ([]scene, error) {
 			return nil, err
 		}
 		for i, f := range frames {
-			scenes = append(scenes, scene{fmt.Sprintf("%s, frame %d of %d", filepath.Base(path), i+1, len(frames)), f})
+			scenes = append(scenes, scene{filepath.Base(path), fmt.Sprintf("%s, frame %d of %d", filepath.Base(path), i+1, len(frames)), f})
 		}
 	}
 	return scenes, nil

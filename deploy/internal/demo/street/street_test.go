@@ -17,7 +17,11 @@ func TestFrame(t *testing.T) {
 		t.Error("two pictures of one time differ")
 	}
 	for i, g := range passing(0) {
-		if end := passing(Period); len(end) <= i || end[i].center.sub(g.center).dot(vec{1, 1, 1}) > 1e-9 {
+		end := passing(Period)
+		if len(end) <= i {
+			t.Fatalf("of %d things there are %d at the end", i+1, len(end))
+		}
+		if d := end[i].center.sub(g.center); d.dot(d) > 1e-18 {
 			t.Errorf("thing %d is at %v in the beginning, which is not where it ends", i, g.center)
 		}
 	}
