@@ -23,15 +23,16 @@ func board() string {
 
 // temperature is that of the hottest thermal zone in degrees Celsius, nil
 // where the kernel tells none.
-func temperature() *float64 {
-	zones, _ := filepath.Glob("/sys/class/thermal/thermal_zone*/temp")
+func temperature() *float64 { return temperatureIn("/") }
+
+func temperatureIn(root string) *float64 {
+	zones, _ := filepath.Glob(filepath.Join(root, "sys/class/thermal/thermal_zone*/temp"))
 	var hottest *float64
 	for _, z := range zones {
-		b, err := os.ReadFile(z)
-		if err != nil {
+		if readTrimmed(filepath.Join(filepath.Dir(z), "type")) == "PMIC-Die" { // a Jetson's says 100 degrees always
 			continue
 		}
-		milli, err := strconv.Atoi(strings.TrimSpace(string(b)))
+		milli, err := strconv.Atoi(readTrimmed(z))
 		if c := float64(milli) / 1000; err == nil && (hottest == nil || c > *hottest) {
 			hottest = &c
 		}

@@ -54,6 +54,34 @@ func TestThrottled(t *testing.T) {
 	}
 }
 
+func TestTemperature(t *testing.T) {
+	const zone = "sys/class/thermal/thermal_zone"
+	for name, c := range map[string]struct {
+		files map[string]string
+		want  float64 // 0: unknown
+	}{
+		"nothing is told": {nil, 0},
+		"the hottest of two": {map[string]string{
+			zone + "0/type": "cpu-thermal\n", zone + "0/temp": "51500\n", zone + "1/type": "gpu-thermal\n", zone + "1/temp": "53000\n",
+		}, 53},
+		"a Jetson": {map[string]string{
+			zone + "1/type": "CPU-therm\n", zone + "1/temp": "41500\n", zone + "4/type": "PMIC-Die\n", zone + "4/temp": "100000\n",
+		}, 41.5},
+		"a zone that cannot be read": {map[string]string{zone + "0/type": "wifi\n", zone + "0/temp": "\n"}, 0},
+	} {
+		root := t.TempDir()
+		for path, content := range c.files {
+			path = filepath.Join(root, path)
+			must(t, os.MkdirAll(filepath.Dir(path), 0o755))
+			must(t, os.WriteFile(path, []byte(content), 0o644))
+		}
+		got := temperatureIn(root)
+		if (got == nil) != (c.want == 0) || got != nil && *got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
+
 func text(b *bool) string {
 	switch {
 	case b == nil:

@@ -166,9 +166,10 @@ func (c *camera) watch(ctx context.Context) {
 	var (
 		frame  capture.Frame
 		scores [][]float32
-		due    time.Time   // when the next picture is asked for
-		timed  *cameraPlan // whose fps due is of
-		seen   snapshot    // for the page
+		due    time.Time     // when the next picture is asked for
+		timed  *cameraPlan   // whose fps due is of
+		behind time.Duration // what pictures took beyond their interval, as long as no later one made up for it
+		seen   snapshot      // for the page
 	)
 	for {
 		c.mu.Lock()
@@ -180,7 +181,10 @@ func (c *camera) watch(ctx context.Context) {
 			interval = time.Duration(float64(time.Second) / plan.fps)
 		}
 		if due = due.Add(interval); timed != plan || time.Since(due) > interval {
-			due, timed = time.Now(), plan
+			due = time.Now()
+		}
+		if timed != plan {
+			timed, behind = plan, 0
 		}
 		if !pause(ctx, reload, time.Until(due)) {
 			return
@@ -203,8 +207,10 @@ func (c *camera) watch(ctx context.Context) {
 			c.log.Error("classify a picture", "error", err)
 			continue
 		}
-		if interval > 0 {
-			c.stats.drop(int(time.Since(arrived) / interval))
+		if interval > 0 { // a picture that takes too long leaves none out, unless the next ones do too
+			behind = max(0, behind+time.Since(arrived)-interval)
+			c.stats.drop(int(behind / interval))
+			behind %= interval
 		}
 		c.pictures.Store(int32(len(frame.Pictures)))
 		events, ok := c.update(plan, by, &frame, scores)

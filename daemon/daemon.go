@@ -73,6 +73,7 @@ func newDaemon(path string, cfg *config.Config, child capture.Options, log *slog
 		return nil, err
 	}
 	d.cfg, d.model, d.widths, d.plans = cfg, p.model, p.widths, p.plans
+	d.sayWidths()
 	if d.publisher, err = publish.New(d.publishOptions(cfg)); err != nil {
 		return nil, err
 	}
@@ -192,14 +193,20 @@ func (d *daemon) autoModel(cfg *config.Config) (*model, *widths, error) {
 	var w *widths
 	var m *model
 	if err == nil {
-		w, m, err = newWidths(files, labels, o, d.need(cfg), d.patience)
+		w, m, err = newWidths(files, labels, o, d.need(cfg), d.patience, d.engine)
 	}
 	if err != nil {
 		return nil, nil, modelMistake(cfg, err)
 	}
 	debug.FreeOSMemory() // the collector would take its time with the widths that do not run
-	d.log.Info("the width is found by itself", "width_mult", m.file.facts.WidthMult, "inferences_needed_a_second", d.need(cfg), "widths", w.String())
 	return m, w, nil
+}
+
+// sayWidths logs what there is to choose from, and with which width that begins.
+func (d *daemon) sayWidths() {
+	if w := d.widths; w != nil {
+		d.log.Info("the width is found by itself", "width_mult", d.model.file.facts.WidthMult, "inferences_needed_a_second", d.need(d.cfg), "widths", w.String())
+	}
 }
 
 // configModel loads the model that a config asks for; of those that it leaves
@@ -345,9 +352,13 @@ func (d *daemon) apply() {
 	old := d.cfg
 	m, plans := p.model, p.plans
 	swapped, other := m != d.model, !m.equal(d.model)
+	found := p.widths != d.widths
 	d.mu.Lock()
 	d.cfg, d.model, d.widths, d.plans = cfg, m, p.widths, plans
 	d.mu.Unlock()
+	if found {
+		d.sayWidths()
+	}
 
 	setLogLevel(cfg.Log.Level)
 	d.memory.Remember(cfg.HTTP.Listen != "")
@@ -374,6 +385,7 @@ func (d *daemon) apply() {
 	for name := range d.stats {
 		if wanted[name] == nil {
 			delete(d.stats, name)
+			delete(d.looked, name)
 			delete(d.paused, name)
 			d.memory.Forget(name)
 		}
@@ -477,7 +489,7 @@ func (d *daemon) announce() {
 		for i, t := range p.thresholds {
 			region := publish.Region{Name: p.regions[i]}
 			for _, index := range t.Only {
-				region.Only = append(region.Only, publish.Label{Index: index, Name: p.model.labels[index]})
+				region.Only = append(region.Only, publish.Label{Index: index, Name: p.model.labels[index], Problem: p.model.problem(index)})
 			}
 			camera.Regions = append(camera.Regions, region)
 			c.Regions = append(c.Regions, publish.RegionInfo{Name: region.Name, Enter: t.Enter, Leave: t.Leave})

@@ -154,6 +154,17 @@ func (e *engine) usage() (pictures int, busy time.Duration) {
 	return pictures, busy
 }
 
+// alone runs something when it is its turn, as soon as it can where there is no engine yet, and tells how long that took.
+func (e *engine) alone(f func() error) (time.Duration, error) {
+	if e != nil {
+		<-e.turn
+		defer func() { e.turn <- struct{}{} }()
+	}
+	start := time.Now()
+	err := f()
+	return time.Since(start), err
+}
+
 // alive waits for a turn.
 func (e *engine) alive(ctx context.Context) error {
 	select {

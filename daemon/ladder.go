@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -58,6 +59,10 @@ type ladderLook struct {
 
 // newLadder starts with the widest that keeps up, or else the narrowest.
 func newLadder(costs []time.Duration, need float64, p ladderPatience) *ladder {
+	costs = slices.Clone(costs)
+	for i := 1; i < len(costs); i++ {
+		costs[i] = min(costs[i], costs[i-1]) // if a narrower one took longer, something else ran
+	}
 	l := &ladder{patience: p, costs: costs, slow: 1, wait: p.calm}
 	l.at = l.widest(0, fits, need)
 	return l

@@ -52,8 +52,8 @@ func autoModels(dir string) (files []modelFile, labels []string, err error) {
 	return files, labels, nil
 }
 
-// newWidths times the models, and gives the one to start with as well.
-func newWidths(files []modelFile, labels []string, o mnv2.Options, need float64, p ladderPatience) (*widths, *model, error) {
+// newWidths times the models, in turn with what an engine runs already, if there is one, and gives the one to start with as well.
+func newWidths(files []modelFile, labels []string, o mnv2.Options, need float64, p ladderPatience, e *engine) (*widths, *model, error) {
 	w := &widths{labels: labels, options: o}
 	var costs []time.Duration
 	for _, f := range files {
@@ -61,12 +61,9 @@ func newWidths(files []modelFile, labels []string, o mnv2.Options, need float64,
 		if err != nil {
 			return nil, nil, err
 		}
-		cost, err := m.time()
+		cost, err := m.time(e)
 		if err != nil {
 			return nil, nil, fmt.Errorf("time %s: %w", f.path, err)
-		}
-		if len(costs) > 0 {
-			cost = min(cost, costs[len(costs)-1]) // whatever else ran made it longer
 		}
 		costs = append(costs, cost)
 		w.files = append(w.files, f.bare())
@@ -78,17 +75,17 @@ func newWidths(files []modelFile, labels []string, o mnv2.Options, need float64,
 
 // time tells what an inference takes: the shortest of a few, since whatever else
 // runs can only make it longer.
-func (m *model) time() (time.Duration, error) {
+func (m *model) time(e *engine) (time.Duration, error) {
 	runner := m.engine.NewRunner()
 	defer runner.Close()
 	picture := noise(m.file.facts.Size)
 	shortest := time.Duration(math.MaxInt64)
 	for range 7 {
-		start := time.Now()
-		if err := runner.Run(picture); err != nil {
+		took, err := e.alone(func() error { return runner.Run(picture) })
+		if err != nil {
 			return 0, err
 		}
-		shortest = min(shortest, time.Since(start))
+		shortest = min(shortest, took)
 	}
 	return shortest, nil
 }

@@ -67,7 +67,7 @@ func TestAutoModels(t *testing.T) {
 	dir := modelDir(t, 1001, "random_0.35", "random_0.75")
 	files, labels, err = autoModels(dir)
 	must(t, err)
-	w, m, err := newWidths(files, labels, o, 0, defaultPatience)
+	w, m, err := newWidths(files, labels, o, 0, defaultPatience, nil)
 	must(t, err)
 	if m.file.facts.WidthMult != 0.75 || w.costs[0] <= w.costs[1] || w.costs[1] <= 0 {
 		t.Errorf("width %v starts, and the widths take %v", m.file.facts.WidthMult, w)
@@ -80,7 +80,7 @@ func TestAutoModels(t *testing.T) {
 	if !w.same(files, labels, o) || w.same(files[:1], labels, o) || w.same(files, labels[1:], o) || w.same(files, labels, mnv2.Options{Threads: 2}) {
 		t.Error("what is the same, and what is not, is mixed up")
 	}
-	if _, narrowest, err := newWidths(files, labels, o, 1e6, defaultPatience); err != nil || narrowest.file.facts.WidthMult != 0.35 {
+	if _, narrowest, err := newWidths(files, labels, o, 1e6, defaultPatience, nil); err != nil || narrowest.file.facts.WidthMult != 0.35 {
 		t.Errorf("what no width can do starts with %v, %v", narrowest, err)
 	}
 

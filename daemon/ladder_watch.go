@@ -41,11 +41,11 @@ func (d *daemon) need(cfg *config.Config) float64 {
 }
 
 // late says whether a camera got clearly less than its fps since the last call;
-// as long as no frame tells, whether it did before.
+// as long as no frame of a camera that is there tells, whether it did before.
 func (d *daemon) late() bool {
 	late := false
 	looked := map[string]counts{}
-	for name := range d.cameras {
+	for name, c := range d.cameras {
 		s := d.stats[name]
 		s.mu.Lock()
 		now := counts{frames: s.frames, dropped: s.dropped}
@@ -54,7 +54,7 @@ func (d *daemon) late() bool {
 			frames, dropped := now.frames-before.frames, now.dropped-before.dropped
 			now.late = float64(dropped) > lateShare*float64(frames+dropped)
 			if frames+dropped == 0 {
-				now.late = before.late
+				now.late = before.late && c.isOnline()
 			}
 		}
 		late = late || now.late

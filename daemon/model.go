@@ -248,18 +248,17 @@ func (m *model) replaces(o *model) bool {
 
 // events are the classes that make events where nobody has chosen: all (none
 // here), of the built-in model those of a camera that is not as it should be.
-func (m *model) events() []int {
-	if !m.file.builtIn {
-		return nil
-	}
-	var only []int
-	for i, label := range m.labels {
-		if label != health.Normal {
+func (m *model) events() (only []int) {
+	for i := range m.labels {
+		if m.problem(i) {
 			only = append(only, i)
 		}
 	}
 	return only
 }
+
+// problem says whether a class is of a camera that is not as it should be: of the built-in model all but one, of others none.
+func (m *model) problem(class int) bool { return m.file.builtIn && m.labels[class] != health.Normal }
 
 // info is what events say of the model.
 func (m *model) info() pipeline.Model {

@@ -134,10 +134,14 @@ func (o Options) components(cameras []Camera) map[string]component {
 				Availability: seen,
 			})
 			for _, label := range region.Only {
+				class := "occupancy"
+				if label.Problem {
+					class = "problem"
+				}
 				// By its index, since a label may hold what a template would take for its own. Home Assistant splits ids at spaces
 				// when it removes a device, and then does not find those that have some.
 				add(state+"/"+url.PathEscape(label.Name), component{
-					Platform: "binary_sensor", Name: name + " " + label.Name, DeviceClass: "occupancy",
+					Platform: "binary_sensor", Name: name + " " + label.Name, DeviceClass: class,
 					StateTopic:    o.root() + state,
 					ValueTemplate: theState + fmt.Sprintf(enteredTemplate, label.Index),
 					Availability:  seen,

@@ -20,7 +20,7 @@ func TestDiscoveryFollows(t *testing.T) {
 			t.Errorf("components %q", got)
 		}
 	}
-	bottle, odd := Label{899, "water bottle"}, Label{7, `it's {{ "odd" }}/100%`}
+	bottle, odd := Label{Index: 899, Name: "water bottle"}, Label{Index: 7, Name: `it's {{ "odd" }}/100%`}
 	const bottleID, oddID = "porch/door/state/water%20bottle", "porch/door/state/it%27s%20%7B%7B%20%22odd%22%20%7D%7D%2F100%25"
 	topology := func(snapshots bool, only ...Label) {
 		p.SetTopology([]Camera{{"porch", []Region{{"door", only}}, snapshots}})
@@ -56,10 +56,13 @@ func TestDiscoveryFollows(t *testing.T) {
 func TestDiscoveryLabels(t *testing.T) {
 	const label = "Größe: {{ 'x' }}\n%}"
 	o := Options{Node: "node"}.withDefaults()
-	all := o.components([]Camera{{"porch", []Region{{"door", []Label{{7, label}}}}, false}})
+	all := o.components([]Camera{{"porch", []Region{{"door", []Label{{Index: 7, Name: label}, {Index: 1, Name: "dark", Problem: true}}}}, false}})
 	c := all["porch/door/state/Gr%C3%B6%C3%9Fe:%20%7B%7B%20%27x%27%20%7D%7D%0A%25%7D"]
 	if c.Name != "porch door "+label || !strings.Contains(c.ValueTemplate, "selectattr('index', 'eq', 7)") || strings.Contains(c.ValueTemplate, "'x'") {
 		t.Errorf("%+v", c)
+	}
+	if dark := all["porch/door/state/dark"]; c.DeviceClass != "occupancy" || dark.DeviceClass != "problem" {
+		t.Errorf("Home Assistant takes what is seen for %s and a problem for %s", c.DeviceClass, dark.DeviceClass)
 	}
 }
 
@@ -69,7 +72,7 @@ func TestDiscoverySize(t *testing.T) {
 	for i := range 64 {
 		r := Region{Name: fmt.Sprintf("region-%d", i)}
 		for j := range 20 {
-			r.Only = append(r.Only, Label{j, fmt.Sprintf("some label %d", j)})
+			r.Only = append(r.Only, Label{Index: j, Name: fmt.Sprintf("some label %d", j)})
 		}
 		c.Regions = append(c.Regions, r)
 	}

@@ -43,7 +43,7 @@ func TestSchemas(t *testing.T) {
 		},
 		"discovery.json": {
 			json.RawMessage(o.device(o.components(porch))),
-			json.RawMessage(all.device(all.components([]Camera{{"porch", []Region{{"door", []Label{{899, "water bottle"}}}}, true}}))),
+			json.RawMessage(all.device(all.components([]Camera{{"porch", []Region{{"door", []Label{{Index: 899, Name: "water bottle"}}}}, true}}))),
 			json.RawMessage(o.retirement(map[string]string{"x/status": "binary_sensor"})),
 		},
 	} {

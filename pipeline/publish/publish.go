@@ -101,8 +101,9 @@ type Region struct {
 
 // A Label is a class and what it is called.
 type Label struct {
-	Index int
-	Name  string
+	Index   int
+	Name    string
+	Problem bool // something is wrong while it is entered
 }
 
 // Stats is how the publisher does.
