@@ -5,8 +5,11 @@ func (c *Conv) outSize(size int) int {
 	return (size+c.Pad.Before+c.Pad.After-c.Kernel)/c.Stride + 1
 }
 
-// Forward makes of dst the convolution of src, without the activation. patches
-// is working memory, which it may replace by more; nil will do.
+// Forward makes of dst the convolution of src, without the activation. src must
+// have In channels, and dst, which gets the shape of the output, must be another
+// tensor. c must be of a network that has passed Check, and src of the size that
+// it has there. *patches is working memory, nil at first, which Forward may
+// replace by more.
 func (c *Conv) Forward(dst, src *Tensor, patches *[]float32) {
 	dst.Resize(c.outSize(src.Size), c.Out)
 	switch {

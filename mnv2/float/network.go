@@ -31,9 +31,11 @@ type Normalization struct {
 
 // The two that networks are trained with.
 var (
-	// Symmetric is -1..1: TensorFlow and Keras, and what a file has that does not say.
+	// Symmetric is -1..1: TensorFlow and Keras, and so what a .tflite file, or an
+	// ONNX file with the channels last, has that does not say.
 	Symmetric = Normalization{Mean: [3]float32{127.5, 127.5, 127.5}, Std: [3]float32{127.5, 127.5, 127.5}}
-	// ImageNet is the mean and deviation of ImageNet's pixels: torchvision and timm.
+	// ImageNet is the mean and deviation of ImageNet's pixels: torchvision and timm,
+	// and so what all other files have.
 	ImageNet = Normalization{
 		Mean: [3]float32{0.485 * 255, 0.456 * 255, 0.406 * 255},
 		Std:  [3]float32{0.229 * 255, 0.224 * 255, 0.225 * 255},

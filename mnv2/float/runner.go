@@ -81,7 +81,7 @@ func (r *Runner) Run(rgb []byte, tap func(i int, activation *Tensor)) (Result, e
 	return result, nil
 }
 
-// Softmax gives the probabilities that logits stand for.
+// Softmax gives the probabilities that logits, one at least, stand for.
 func Softmax(logits []float32) []float32 {
 	most := slices.Max(logits)
 	scores, sum := make([]float32, len(logits)), 0.0

@@ -1,21 +1,27 @@
 package onnx
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"tarsier/mnv2/internal/modelfile"
 )
 
 const (
-	maxMessages = 1 << 17 // in a file, and strings with them; a MobileNetV2 has up to 10,000
-	maxName     = 1 << 10 // bytes of a name that are kept
+	maxMessages = 1 << 17                // in a file, and strings with them; a MobileNetV2 has up to 10,000
+	maxName     = 1 << 10                // bytes of a name that are kept
+	maxList     = 1 << 16                // numbers of an attribute
+	maxNumbers  = modelfile.MaxFloat / 4 // of a tensor
 )
 
 // A model is what is read of a ModelProto.
 type model struct {
 	data     []byte
-	opset    int64 // of the operators without a domain
+	opset    int64 // of the operators without a domain; 0 where it has none
 	metadata map[string]string
 	nodes    []*node
 	tensors  map[string]*tensor // initializers
@@ -40,14 +46,31 @@ type attribute struct {
 	text   string
 	tensor *tensor
 	floats []float32
-	ints   []int64
+	ints   list
 }
 
 // A value is an input of the graph; a dimension that is left open is 0.
 type value struct {
 	name string
-	dims []int64
+	dims list
+	typ  int64 // of its numbers
 }
+
+// A list is numbers of a file, of which an error shows only the first.
+type list []int64
+
+func (l list) String() string {
+	const most = 2 * modelfile.MaxRank
+	if len(l) <= most {
+		return fmt.Sprint([]int64(l))
+	}
+	return fmt.Sprintf("%s and %d more]", strings.TrimSuffix(fmt.Sprint([]int64(l[:most])), "]"), len(l)-most)
+}
+
+// A refusal is an error about a whole file, which has what is not read.
+type refusal struct{ error }
+
+func refuse(format string, args ...any) error { return refusal{fmt.Errorf(format, args...)} }
 
 // A layout says what to do with the fields of a message that are read.
 type layout map[protowire.Number]field
@@ -69,7 +92,7 @@ func (r raw) text() string { return string(r.bytes[:min(len(r.bytes), maxName)])
 
 // decode reads a file: a ModelProto.
 func decode(data []byte) (*model, error) {
-	m := &model{data: data, opset: -1, metadata: map[string]string{}, tensors: map[string]*tensor{}}
+	m := &model{data: data, metadata: map[string]string{}, tensors: map[string]*tensor{}}
 	graph := false
 	err := m.message(data, layout{
 		7: m.nested("graph", func(b []byte) error {
@@ -85,6 +108,8 @@ func decode(data []byte) (*model, error) {
 		}),
 	})
 	switch {
+	case errors.As(err, new(refusal)):
+		return nil, err
 	case err != nil:
 		return nil, fmt.Errorf("not an ONNX file, or a damaged one: %w", err)
 	case !graph:
@@ -126,7 +151,7 @@ func (m *model) graph(b []byte) error {
 			return err
 		}),
 		15: m.nested("sparse_initializer", func([]byte) error {
-			return fmt.Errorf("sparse weights; export the model without sparsity")
+			return refuse("sparse weights; export the model without sparsity")
 		}),
 	})
 }
@@ -157,15 +182,15 @@ func (m *model) attribute(b []byte) (name string, a *attribute, err error) {
 	a = new(attribute)
 	err = m.message(b, layout{
 		1: m.text(&name),
-		2: {protowire.Fixed32Type, func(r raw) error { a.float = fromBits(r.number); return nil }},
+		2: {protowire.Fixed32Type, func(r raw) error { a.float = float32Of(r.number); return nil }},
 		3: number(func(v int64) { a.int = v }),
 		4: m.text(&a.text),
 		5: m.nested("t", func(b []byte) (err error) {
 			a.tensor, err = m.tensor(b)
 			return err
 		}),
-		7: {protowire.Fixed32Type, func(r raw) error { return float32s(&a.floats, r) }},
-		8: {protowire.VarintType, func(r raw) error { return int64s(&a.ints, r) }},
+		7: float32s(&a.floats, maxList),
+		8: int64s(&a.ints, maxList, "numbers"),
 	})
 	return name, a, err
 }
@@ -173,26 +198,31 @@ func (m *model) attribute(b []byte) (name string, a *attribute, err error) {
 func (m *model) tensor(b []byte) (*tensor, error) {
 	t := new(tensor)
 	return t, m.message(b, layout{
-		1:  {protowire.VarintType, func(r raw) error { return int64s(&t.dims, r) }},
+		1:  int64s(&t.dims, modelfile.MaxRank, "dimensions"),
 		2:  number(func(v int64) { t.typ = v }),
-		4:  {protowire.Fixed32Type, func(r raw) error { return float32s(&t.floats, r) }},
-		5:  {protowire.VarintType, func(r raw) error { return int64s(&t.ints, r) }},
-		7:  {protowire.VarintType, func(r raw) error { return int64s(&t.ints, r) }},
+		4:  float32s(&t.floats, maxNumbers),
+		5:  int64s(&t.ints, maxNumbers, "numbers"),
+		7:  int64s(&t.ints, maxNumbers, "numbers"),
 		8:  m.text(&t.name),
 		9:  {protowire.BytesType, func(r raw) error { t.raw = r.bytes; return nil }},
-		10: {protowire.Fixed64Type, func(r raw) error { return float64s(&t.floats, r) }},
+		10: float64s(&t.floats, maxNumbers),
 		14: number(func(v int64) { t.external = v != 0 }),
 	})
 }
 
-// value reads a ValueInfoProto: the name and shape of an input or output.
+// value reads a ValueInfoProto: the name, type and shape of an input or output.
 func (m *model) value(b []byte) (v value, err error) {
 	dim := m.nested("dim", func(b []byte) error {
+		if len(v.dims) == modelfile.MaxRank {
+			return refuse("more than %d dimensions", modelfile.MaxRank)
+		}
 		v.dims = append(v.dims, 0)
 		return m.message(b, layout{1: number(func(d int64) { v.dims[len(v.dims)-1] = max(d, 0) })})
 	})
 	shape := m.nested("shape", func(b []byte) error { return m.message(b, layout{1: dim}) })
-	tensor := m.nested("tensor_type", func(b []byte) error { return m.message(b, layout{2: shape}) })
+	tensor := m.nested("tensor_type", func(b []byte) error {
+		return m.message(b, layout{1: number(func(typ int64) { v.typ = typ }), 2: shape})
+	})
 	err = m.message(b, layout{
 		1: m.text(&v.name),
 		2: m.nested("type", func(b []byte) error { return m.message(b, layout{1: tensor}) }),
@@ -250,7 +280,7 @@ func (m *model) message(b []byte, l layout) error {
 // count keeps a file of a few bytes from asking for much memory.
 func (m *model) count() error {
 	if m.messages++; m.messages > maxMessages {
-		return fmt.Errorf("more than %d messages", maxMessages)
+		return refuse("more than %d messages; a MobileNetV2 has up to 10,000", maxMessages)
 	}
 	return nil
 }
@@ -288,50 +318,50 @@ func number(set func(int64)) field {
 	}}
 }
 
-func fromBits(bits uint64) float32 { return math.Float32frombits(uint32(bits)) }
-
-// int64s appends a number, or those that are packed.
-func int64s(list *[]int64, r raw) error {
-	if r.bytes == nil {
-		*list = append(*list, int64(r.number))
+// numbers is a field of numbers that are appended to list, which may have most
+// of them. What they are is for the error.
+func numbers[T any](list *[]T, most int, what string, typ protowire.Type, consume func([]byte) (uint64, int), of func(uint64) T) field {
+	add := func(bits uint64) error {
+		if len(*list) == most {
+			return refuse("more than %d %s", most, what)
+		}
+		*list = append(*list, of(bits))
 		return nil
 	}
-	for b := r.bytes; len(b) > 0; {
-		v, n := protowire.ConsumeVarint(b)
-		if n < 0 {
-			return protowire.ParseError(n)
+	return field{typ, func(r raw) error {
+		if r.bytes == nil {
+			return add(r.number)
 		}
-		*list, b = append(*list, int64(v)), b[n:]
-	}
-	return nil
+		for b := r.bytes; len(b) > 0; {
+			bits, n := consume(b)
+			if n < 0 {
+				return protowire.ParseError(n)
+			}
+			if err := add(bits); err != nil {
+				return err
+			}
+			b = b[n:]
+		}
+		return nil
+	}}
 }
 
-func float32s(list *[]float32, r raw) error {
-	if r.bytes == nil {
-		*list = append(*list, fromBits(r.number))
-		return nil
-	}
-	for b := r.bytes; len(b) > 0; {
+func int64s(l *list, most int, what string) field {
+	return numbers((*[]int64)(l), most, what, protowire.VarintType, protowire.ConsumeVarint, func(bits uint64) int64 { return int64(bits) })
+}
+
+func float32s(list *[]float32, most int) field {
+	fixed32 := func(b []byte) (uint64, int) {
 		v, n := protowire.ConsumeFixed32(b)
-		if n < 0 {
-			return protowire.ParseError(n)
-		}
-		*list, b = append(*list, math.Float32frombits(v)), b[n:]
+		return uint64(v), n
 	}
-	return nil
+	return numbers(list, most, "numbers", protowire.Fixed32Type, fixed32, float32Of)
 }
 
-func float64s(list *[]float32, r raw) error {
-	if r.bytes == nil {
-		*list = append(*list, float32(math.Float64frombits(r.number)))
-		return nil
-	}
-	for b := r.bytes; len(b) > 0; {
-		v, n := protowire.ConsumeFixed64(b)
-		if n < 0 {
-			return protowire.ParseError(n)
-		}
-		*list, b = append(*list, float32(math.Float64frombits(v))), b[n:]
-	}
-	return nil
+func float32Of(bits uint64) float32 { return math.Float32frombits(uint32(bits)) }
+
+// float64s takes doubles, and rounds them.
+func float64s(list *[]float32, most int) field {
+	return numbers(list, most, "numbers", protowire.Fixed64Type, protowire.ConsumeFixed64,
+		func(bits uint64) float32 { return float32(math.Float64frombits(bits)) })
 }

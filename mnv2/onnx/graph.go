@@ -18,9 +18,6 @@ type graph struct {
 	weights int                // numbers of them, in all layers so far
 }
 
-// same lists the operators whose first output is their first input.
-var same = []string{"Identity", "Dropout", "Cast", "CastLike"}
-
 // quantized lists operators that only quantized models have.
 var quantized = []string{"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "ConvInteger", "QLinearMatMul", "MatMulInteger"}
 
@@ -48,6 +45,7 @@ func newGraph(m *model) (*graph, error) {
 			}
 			n.inputs[i] = stands
 		}
+		same := g.same(n)
 		for i, name := range n.outputs {
 			if name == "" {
 				continue
@@ -56,7 +54,7 @@ func newGraph(m *model) (*graph, error) {
 				return nil, n.errorf("its output %q is computed twice", name)
 			}
 			known[name] = name
-			if i == 0 && slices.Contains(same, n.op) && n.input(0) != "" {
+			if i == 0 && same && n.input(0) != "" {
 				known[name] = n.inputs[0]
 			}
 		}
@@ -68,7 +66,7 @@ func newGraph(m *model) (*graph, error) {
 			}
 			t.name = n.outputs[0]
 			m.tensors[t.name] = t
-		case !slices.Contains(same, n.op) && n.op != "Shape":
+		case !same && n.op != "Shape":
 			for i, name := range n.inputs {
 				if name != "" && !slices.Contains(n.inputs[:i], name) {
 					g.readers[name] = append(g.readers[name], n)
@@ -83,6 +81,22 @@ func newGraph(m *model) (*graph, error) {
 		m.outputs[i] = known[name]
 	}
 	return g, nil
+}
+
+// same tells whether n's first output is its first input, in another type of real
+// numbers perhaps.
+func (m *model) same(n *node) bool {
+	switch n.op {
+	case "Identity", "Dropout":
+		return true
+	case "Cast":
+		// Whoever takes a constant looks at its own type.
+		return slices.Contains(realTypes, n.integer("to", 0)) || m.tensors[n.input(0)] != nil
+	case "CastLike":
+		like := m.tensors[n.input(1)]
+		return like == nil || slices.Contains(realTypes, like.typ)
+	}
+	return false
 }
 
 // A plane is the activation that the walk along the graph has come to.
@@ -148,6 +162,14 @@ func (g *graph) picture(net *float.Network) (plane, error) {
 	}
 	if height != width || channels != 3 || height < 0 || height > 1<<16 {
 		return x, fail
+	}
+	switch typ := in.typ; {
+	case typ == 0, slices.Contains(realTypes, typ):
+	case typ == typeUint8: // what is cast to real numbers is the byte
+		standard = float.Normalization{Std: [3]float32{1, 1, 1}}
+	case g.metadata[modelfile.MeanKey] == "":
+		return x, fmt.Errorf("input %q: type %d, neither real numbers nor uint8 (%d), and nothing says what they stand for: set %s and %s in the file's metadata_props",
+			in.name, typ, typeUint8, modelfile.MeanKey, modelfile.StdKey)
 	}
 	var err error
 	if x.size = int(height); x.size == 0 {
@@ -273,7 +295,7 @@ func (g *graph) block(x *plane, index int) (b float.Block, err error) {
 	if b.Project, err = g.conv(x, named("project", role{kernel: 1})); err != nil {
 		return b, err
 	}
-	if in.size != x.size || in.channels != x.channels {
+	if b.Depthwise.Stride != 1 || in.channels != x.channels {
 		return b, nil
 	}
 	n, err := g.after(x, false, fmt.Sprintf("the residual addition of block %d", index))
@@ -281,7 +303,7 @@ func (g *graph) block(x *plane, index int) (b float.Block, err error) {
 		return b, err
 	}
 	if !g.sums(n) || !slices.Contains(n.inputs, in.name) || in.name == x.name {
-		return b, x.by.errorf("the input of block %d is not added to it, although both have the same shape", index)
+		return b, x.by.errorf("the input of block %d is not added to it, although it has stride 1 and as many channels", index)
 	}
 	if in.last != x.last {
 		return b, n.errorf("adds different dimensions")
@@ -357,7 +379,7 @@ func (n *node) real(name string, standard float32) float32 {
 	return standard
 }
 
-func (n *node) integers(name string) []int64 {
+func (n *node) integers(name string) list {
 	if a := n.attributes[name]; a != nil {
 		return a.ints
 	}
@@ -372,12 +394,14 @@ func (n *node) text(name, standard string) string {
 }
 
 // String is the node's operator, index and name.
-func (n *node) String() string {
-	name := n.name
-	if name == "" && len(n.outputs) > 0 {
-		name = n.outputs[0]
+func (n *node) String() string { return fmt.Sprintf("%s #%d %q", n.op, n.index, n.label()) }
+
+// label is the node's name, or that of its first output where it has none.
+func (n *node) label() string {
+	if n.name == "" && len(n.outputs) > 0 {
+		return n.outputs[0]
 	}
-	return fmt.Sprintf("%s #%d %q", n.op, n.index, name)
+	return n.name
 }
 
 func (n *node) errorf(format string, args ...any) error {
@@ -399,6 +423,19 @@ func (g *graph) constant(n *node, i int, what string) (*tensor, error) {
 	return t, nil
 }
 
+// integers gives the whole numbers that are input i of n.
+func (g *graph) integers(n *node, i int, what string) (list, error) {
+	t, err := g.constant(n, i, what)
+	if err != nil {
+		return nil, err
+	}
+	v, err := t.integers()
+	if err != nil {
+		return nil, n.errorf("%s: %w", what, err)
+	}
+	return v, nil
+}
+
 // numbers gives the weights that are input i of n, and counts them: nodes may
 // share a tensor, and each gets a copy.
 func (g *graph) numbers(n *node, i int, what string) (*tensor, []float32, error) {
@@ -413,5 +450,5 @@ func (g *graph) numbers(n *node, i int, what string) (*tensor, []float32, error)
 	if g.weights += len(v); g.weights > len(g.data) {
 		return nil, nil, n.errorf("%s: %w", what, t.errorf("the layers have more weights than the file has bytes"))
 	}
-	return t, slices.Clone(v), nil
+	return t, v, nil
 }

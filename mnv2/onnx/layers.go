@@ -45,12 +45,12 @@ func (g *graph) conv(x *plane, r role) (c float.Conv, err error) {
 	}
 	if n.op != "Conv" {
 		hint := ""
-		if x.by == nil && slices.Contains([]string{"Add", "Sub", "Mul", "Div"}, n.op) {
+		if first := r.kernel == 3 && !r.depthwise; first && slices.Contains([]string{"Add", "Sub", "Mul", "Div"}, n.op) {
 			hint = "; if it prepares the picture, export the network without it, and say what a pixel stands for when it is quantized"
 		}
 		return c, n.errorf("where a MobileNetV2 has the %s (%s)%s", r.name, r.kind(), hint)
 	}
-	if x.last && !x.flat {
+	if x.last {
 		return c, n.errorf("the channels of its input are the last dimension; a Conv has them second")
 	}
 	w, weights, err := g.numbers(n, 1, "weights")
@@ -71,6 +71,9 @@ func (g *graph) conv(x *plane, r role) (c float.Conv, err error) {
 	x.size, x.channels = (x.size+c.Pad.Before+c.Pad.After-c.Kernel)/c.Stride+1, c.Out
 	c.Pad.Before += pad.Before
 	c.Pad.After += pad.After
+	if c.Pad.Before > 1 || c.Pad.After > 1 {
+		return c, n.errorf("padded by %d before and %d after; a MobileNetV2 pads by 1 at most", c.Pad.Before, c.Pad.After)
+	}
 	if err := g.affine(x, &c); err != nil {
 		return c, err
 	}
@@ -79,7 +82,7 @@ func (g *graph) conv(x *plane, r role) (c float.Conv, err error) {
 }
 
 // shape reads a Conv's attributes; dims are those of its weights.
-func (g *graph) shape(x *plane, n *node, r role, dims []int64) (c float.Conv, err error) {
+func (g *graph) shape(x *plane, n *node, r role, dims list) (c float.Conv, err error) {
 	if len(dims) != 4 || dims[2] != dims[3] || dims[0] < 1 || dims[0] > 1<<16 {
 		return c, n.errorf("weights of shape %v; they must be [outputs inputs %d %d]", dims, r.kernel, r.kernel)
 	}
@@ -123,15 +126,14 @@ func padding(n *node, size int, c *float.Conv) (mnv2.Padding, error) {
 		if len(p) == 0 {
 			return mnv2.Padding{}, nil
 		}
-		if len(p) != 4 || p[0] != p[1] || p[2] != p[3] || p[0] < 0 || p[2] < 0 || p[0] > 2 || p[2] > 2 {
+		if len(p) != 4 || p[0] != p[1] || p[2] != p[3] || p[0] < 0 || p[2] < 0 || p[0] > 1 || p[2] > 1 {
 			return mnv2.Padding{}, n.errorf("pads %v; a MobileNetV2 pads by 1 at most, height and width the same", p)
 		}
 		return mnv2.Padding{Before: int(p[0]), After: int(p[2])}, nil
 	case "VALID":
 		return mnv2.Padding{}, nil
 	case "SAME_UPPER", "SAME_LOWER":
-		total := max(((size+c.Stride-1)/c.Stride-1)*c.Stride+c.Kernel-size, 0)
-		p := mnv2.Padding{Before: total / 2, After: total - total/2}
+		p := modelfile.SamePadding(size, c.Kernel, c.Stride)
 		if auto == "SAME_LOWER" {
 			p.Before, p.After = p.After, p.Before
 		}
@@ -148,12 +150,8 @@ func (g *graph) pad(x *plane, n *node) (p mnv2.Padding, err error) {
 	}
 	amounts := n.integers("pads")
 	if amounts == nil { // an input since operator set 11
-		t, err := g.constant(n, 1, "paddings")
-		if err != nil {
+		if amounts, err = g.integers(n, 1, "paddings"); err != nil {
 			return p, err
-		}
-		if amounts, err = t.integers(); err != nil {
-			return p, n.errorf("paddings: %w", err)
 		}
 	}
 	fill := float64(n.real("value", 0))
@@ -169,14 +167,10 @@ func (g *graph) pad(x *plane, n *node) (p mnv2.Padding, err error) {
 	if fill != 0 {
 		return p, n.errorf("pads with %v; a MobileNetV2 pads with zeros", fill)
 	}
-	axes := []int64{0, 1, 2, 3}
+	axes := list{0, 1, 2, 3}
 	if n.input(3) != "" {
-		t, err := g.constant(n, 3, "axes")
-		if err != nil {
+		if axes, err = g.integers(n, 3, "axes"); err != nil {
 			return p, err
-		}
-		if axes, err = t.integers(); err != nil {
-			return p, n.errorf("axes: %w", err)
 		}
 	}
 	fail := n.errorf("paddings %v of axes %v; only height and width may be padded, both the same, by 1 at most", amounts, axes)
@@ -208,15 +202,12 @@ func (g *graph) pad(x *plane, n *node) (p mnv2.Padding, err error) {
 }
 
 // layerName is what messages call a layer: what PyTorch does where the weights
-// tell it, else the node's name.
+// tell it, else what errors call the node.
 func layerName(n *node, weights *tensor) string {
 	if name, ok := strings.CutSuffix(weights.name, ".weight"); ok {
 		return name
 	}
-	if n.name != "" {
-		return n.name
-	}
-	return n.outputs[0]
+	return n.label()
 }
 
 // bias gives the numbers that are input i of n, for each of the channels; zeros
@@ -267,6 +258,9 @@ func (g *graph) affine(x *plane, c *float.Conv) error {
 				case "Mul":
 					factors[i] = v[i]
 				case "Div":
+					if v[i] == 0 || math.IsInf(v[i], 0) {
+						return n.errorf("channel %d is divided by %v: the file is damaged, or training diverged", i, v[i])
+					}
 					factors[i] = 1 / v[i]
 				case "Add":
 					offsets[i] = v[i]
@@ -285,7 +279,11 @@ func (g *graph) affine(x *plane, c *float.Conv) error {
 }
 
 func (g *graph) batchNorm(n *node, c *float.Conv) error {
-	if n.integer("training_mode", 0) != 0 {
+	trains := n.integer("training_mode", 0) != 0
+	for i, name := range n.outputs { // before operator set 14 only these tell
+		trains = trains || i > 0 && name != ""
+	}
+	if trains {
 		return n.errorf("it is in training mode; export the model after eval()")
 	}
 	var lists [4][]float32
@@ -337,41 +335,46 @@ func (g *graph) perChannel(x *plane, n *node, i int) ([]float64, error) {
 	return out, nil
 }
 
+// limits lists the operators that limit their input to a range.
+var limits = []string{"Relu", "Clip", "Max", "Min"}
+
 // activation reads the ReLU6 behind the convolution conv, if its role has one.
 func (g *graph) activation(x *plane, conv *node, r role) error {
+	if !r.active {
+		return nil
+	}
 	lo, hi := math.Inf(-1), math.Inf(1)
-	for r.active {
-		n, err := g.peek(x)
+	n, err := g.peek(x)
+	for ; err == nil && n != nil && slices.Contains(limits, n.op); n, err = g.peek(x) {
+		least, most, err := g.bounds(n)
 		if err != nil {
 			return err
-		}
-		if n == nil {
-			break
-		}
-		least, most, bounds, err := g.bounds(n)
-		if err != nil {
-			return err
-		}
-		if !bounds {
-			if math.IsInf(lo, -1) && math.IsInf(hi, 1) {
-				return n.errorf("where a MobileNetV2 has the ReLU6 of the %s (Clip, or Relu and Min)", r.name)
-			}
-			break
 		}
 		lo, hi = max(lo, least), min(hi, most)
 		if err := g.output(x, n); err != nil {
 			return err
 		}
 	}
-	if r.active && (lo != 0 || hi != 6) {
+	switch {
+	case err != nil:
+		return err
+	case lo == 0 && hi == 6:
+		return nil
+	case !math.IsInf(lo, -1) || !math.IsInf(hi, 1):
 		return conv.errorf("its output is limited to %v..%v; the %s of a MobileNetV2 has a ReLU6, 0..6", lo, hi, r.name)
 	}
-	return nil
+	what := "the ReLU6 of the " + r.name + " (Clip, or Relu and Min)"
+	for _, n := range g.readers[x.name] {
+		if !slices.Contains(limits, n.op) {
+			return n.errorf("where a MobileNetV2 has %s", what)
+		}
+	}
+	_, err = g.after(x, false, what) // nothing, or several
+	return err
 }
 
-// bounds gives the range that n limits its input to; ok is false if it is no
-// such node.
-func (g *graph) bounds(n *node) (lo, hi float64, ok bool, err error) {
+// bounds gives the range that n limits its input to.
+func (g *graph) bounds(n *node) (lo, hi float64, err error) {
 	lo, hi = math.Inf(-1), math.Inf(1)
 	limit := func(i int, attribute string, v *float64) {
 		if a := n.attributes[attribute]; a != nil {
@@ -394,6 +397,9 @@ func (g *graph) bounds(n *node) (lo, hi float64, ok bool, err error) {
 		}
 		return 1
 	}
+	if (n.op == "Max" || n.op == "Min") && len(n.inputs) != 2 {
+		return lo, hi, n.errorf("%d inputs; in a ReLU6 it has two", len(n.inputs))
+	}
 	switch n.op {
 	case "Relu":
 		lo = 0
@@ -404,10 +410,8 @@ func (g *graph) bounds(n *node) (lo, hi float64, ok bool, err error) {
 		limit(other(), "", &lo)
 	case "Min":
 		limit(other(), "", &hi)
-	default:
-		return lo, hi, false, nil
 	}
-	return lo, hi, true, err
+	return lo, hi, err
 }
 
 // mean reads the mean over height and width.
@@ -423,15 +427,14 @@ func (g *graph) mean(x *plane) error {
 			dims = []byte("NHWC")
 		}
 		switch n.op {
-		case "GlobalAveragePool":
+		case "GlobalAveragePool", "AveragePool":
 			if x.last {
 				return n.errorf("the channels of its input are the last dimension; it has them second")
 			}
-			dims = []byte("NC11")
-		case "AveragePool":
-			k := n.integers("kernel_shape")
-			if x.last || len(k) != 2 || k[0] != int64(x.size) || k[1] != int64(x.size) || n.text("auto_pad", "NOTSET") != "NOTSET" || slices.ContainsFunc(n.integers("pads"), func(p int64) bool { return p != 0 }) {
-				return n.errorf("a mean over %v; that of a MobileNetV2 is over all %dx%d", k, x.size, x.size)
+			if n.op == "AveragePool" {
+				if err := checkAveragePool(n, int64(x.size)); err != nil {
+					return err
+				}
 			}
 			dims = []byte("NC11")
 		case "ReduceMean":
@@ -451,16 +454,27 @@ func (g *graph) mean(x *plane) error {
 	}
 }
 
+// checkAveragePool checks that n is the mean over all of an input of size pixels.
+func checkAveragePool(n *node, size int64) error {
+	if k := n.integers("kernel_shape"); !slices.Equal(k, list{size, size}) {
+		return n.errorf("a mean over %v; that of a MobileNetV2 is over all %dx%d", k, size, size)
+	}
+	if auto := n.text("auto_pad", "NOTSET"); auto != "NOTSET" && auto != "VALID" {
+		return n.errorf("auto_pad %q; the mean of a MobileNetV2 has no padding", auto)
+	}
+	if p := n.integers("pads"); slices.ContainsFunc(p, func(p int64) bool { return p != 0 }) {
+		return n.errorf("pads %v; the mean of a MobileNetV2 has no padding", p)
+	}
+	return nil
+}
+
 // reduce reads a ReduceMean over dims and gives those that it leaves.
 func (g *graph) reduce(n *node, dims []byte) ([]byte, error) {
 	axes := n.integers("axes")
 	if n.input(1) != "" { // since operator set 18
-		t, err := g.constant(n, 1, "axes")
-		if err != nil {
+		var err error
+		if axes, err = g.integers(n, 1, "axes"); err != nil {
 			return nil, err
-		}
-		if axes, err = t.integers(); err != nil {
-			return nil, n.errorf("axes: %w", err)
 		}
 	}
 	left := slices.Clone(dims)
@@ -491,13 +505,9 @@ func (g *graph) reduce(n *node, dims []byte) ([]byte, error) {
 // gather takes a Gather that takes all of x in its order, which PyTorch's
 // exporter makes of a change of shape.
 func (g *graph) gather(x *plane, n *node) error {
-	t, err := g.constant(n, 1, "indices")
+	v, err := g.integers(n, 1, "indices")
 	if err != nil {
 		return err
-	}
-	v, err := t.integers()
-	if err != nil {
-		return n.errorf("indices: %w", err)
 	}
 	all := len(v) == x.channels
 	for i := range v {
@@ -512,7 +522,10 @@ func (g *graph) gather(x *plane, n *node) error {
 // classifier reads the layer n, whose input is x.
 func (g *graph) classifier(x *plane, n *node) (c float.Conv, err error) {
 	if n.op == "Conv" {
-		return g.conv(x, role{name: "classifier", kernel: 1})
+		x.flat, x.last = false, false // to a Conv it has a height and width of 1
+		c, err = g.conv(x, role{name: "classifier", kernel: 1})
+		x.flat = true
+		return c, err
 	}
 	if n.input(0) != x.name {
 		return c, n.errorf("%q must be its first input", x.name)

@@ -16,10 +16,13 @@
 // what a pixel stands for: "tarsier.mean" and "tarsier.std", in units of bytes,
 // one number or three with commas between them. Where they do not, it is
 // float.ImageNet, as PyTorch's networks are trained, or float.Symmetric if the
-// picture's channels are last, as Keras' are.
+// picture's channels are last, as Keras' are, or the byte itself if the input is
+// uint8. They may also say the height and width of the input, "tarsier.size",
+// where the graph leaves them open (else 224).
 package onnx
 
 import (
+	"errors"
 	"fmt"
 
 	"tarsier/mnv2/float"
@@ -33,12 +36,15 @@ const (
 )
 
 // Load reads the network in an .onnx file. Its Name is the file's: exporters call
-// every graph the same.
+// every graph the same. Errors are those of Read, or of reading the file, with its
+// path.
 func Load(path string) (*float.Network, error) {
 	return modelfile.Load(path, ".onnx", Read)
 }
 
-// Read gives the network in the bytes of an .onnx file. It does not keep data.
+// Read gives the network in the bytes of an .onnx file. It does not keep data. An
+// error names the operator at which the file stops being a MobileNetV2, or says
+// how it is damaged.
 func Read(data []byte) (*float.Network, error) {
 	if err := modelfile.CheckSize(int64(len(data)), modelfile.MaxFloat); err != nil {
 		return nil, err
@@ -47,7 +53,10 @@ func Read(data []byte) (*float.Network, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m.opset < minOpset || m.opset > maxOpset {
+	switch {
+	case m.opset == 0:
+		return nil, errors.New("the file does not say which operator set it has (opset_import); export the model again")
+	case m.opset < minOpset || m.opset > maxOpset:
 		return nil, fmt.Errorf("operator set %d; %d to %d are known: export the model with another opset_version, for example 18", m.opset, minOpset, maxOpset)
 	}
 	g, err := newGraph(m)
@@ -58,5 +67,8 @@ func Read(data []byte) (*float.Network, error) {
 	if err != nil {
 		return nil, err
 	}
-	return net, net.Check()
+	if err := net.Check(); err != nil {
+		return nil, err
+	}
+	return net, nil
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"tarsier/mnv2/internal/modelfile"
 )
@@ -11,6 +12,7 @@ import (
 // Types of TensorProto.
 const (
 	typeFloat    = 1
+	typeUint8    = 2
 	typeInt32    = 6
 	typeInt64    = 7
 	typeFloat16  = 10
@@ -18,15 +20,18 @@ const (
 	typeBFloat16 = 16
 )
 
+// realTypes are those that weights and activations may have.
+var realTypes = []int64{typeFloat, typeFloat16, typeDouble, typeBFloat16}
+
 // A tensor is a constant: an initializer of the graph or a Constant. Its numbers
 // are bytes, or else a list.
 type tensor struct {
 	name     string
-	dims     []int64
+	dims     list
 	typ      int64
 	raw      []byte
 	floats   []float32
-	ints     []int64 // also the bits of float16
+	ints     list // also the bits of float16
 	external bool
 }
 
@@ -49,7 +54,7 @@ func (t *tensor) elements() (int, error) {
 }
 
 // integers gives the numbers of an axis, a shape or a padding.
-func (t *tensor) integers() ([]int64, error) {
+func (t *tensor) integers() (list, error) {
 	n, err := t.elements()
 	if err != nil {
 		return nil, err
@@ -61,12 +66,12 @@ func (t *tensor) integers() ([]int64, error) {
 	case t.typ != typeInt64 && t.typ != typeInt32:
 		return nil, t.errorf("type %d; it must be int64 (%d) or int32 (%d)", t.typ, typeInt64, typeInt32)
 	case len(t.raw) > 0 && t.typ == typeInt64:
-		v = make([]int64, len(t.raw)/8)
+		v = make(list, len(t.raw)/8)
 		for i := range v {
 			v[i] = int64(binary.LittleEndian.Uint64(t.raw[8*i:]))
 		}
 	case len(t.raw) > 0:
-		v = make([]int64, len(t.raw)/4)
+		v = make(list, len(t.raw)/4)
 		for i := range v {
 			v[i] = int64(int32(binary.LittleEndian.Uint32(t.raw[4*i:])))
 		}
@@ -79,7 +84,7 @@ func (t *tensor) integers() ([]int64, error) {
 
 var errExternal = errors.New("its numbers are in another file; export the model into a single one (in PyTorch, external_data=False)")
 
-// reals gives the numbers as float32, not to be changed.
+// reals gives the numbers as float32, a copy.
 func (t *tensor) reals() ([]float32, error) {
 	n, err := t.elements()
 	if err != nil {
@@ -88,19 +93,17 @@ func (t *tensor) reals() ([]float32, error) {
 	if t.external {
 		return nil, t.errorf("%w", errExternal)
 	}
-	v := t.floats
-	switch t.typ {
-	case typeFloat:
-		if len(t.raw) > 0 {
-			v = modelfile.Float32s(t.raw)
-		}
-	case typeDouble:
-		if len(t.raw) > 0 {
-			v = modelfile.Float64s(t.raw)
-		}
-	case typeFloat16:
+	var v []float32
+	switch typ := t.typ; {
+	case typ == typeFloat && len(t.raw) > 0:
+		v = modelfile.Float32s(t.raw)
+	case typ == typeDouble && len(t.raw) > 0:
+		v = modelfile.Float64s(t.raw)
+	case typ == typeFloat, typ == typeDouble:
+		v = slices.Clone(t.floats)
+	case typ == typeFloat16:
 		v = modelfile.Float16s(t.halves())
-	case typeBFloat16:
+	case typ == typeBFloat16:
 		v = modelfile.BFloat16s(t.halves())
 	default:
 		return nil, t.errorf("type %d; weights must be float (%d), float16 (%d), bfloat16 (%d) or double (%d)",
@@ -145,13 +148,13 @@ func constantOf(n *node) (*tensor, error) {
 		return &tensor{typ: typeFloat, floats: []float32{a.float}}, nil
 	}
 	if a := n.attributes["value_floats"]; a != nil {
-		return &tensor{typ: typeFloat, floats: a.floats, dims: []int64{int64(len(a.floats))}}, nil
+		return &tensor{typ: typeFloat, floats: a.floats, dims: list{int64(len(a.floats))}}, nil
 	}
 	if a := n.attributes["value_int"]; a != nil {
-		return &tensor{typ: typeInt64, ints: []int64{a.int}}, nil
+		return &tensor{typ: typeInt64, ints: list{a.int}}, nil
 	}
 	if a := n.attributes["value_ints"]; a != nil {
-		return &tensor{typ: typeInt64, ints: a.ints, dims: []int64{int64(len(a.ints))}}, nil
+		return &tensor{typ: typeInt64, ints: a.ints, dims: list{int64(len(a.ints))}}, nil
 	}
 	return nil, n.errorf("its value is no tensor and no number")
 }

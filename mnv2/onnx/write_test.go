@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -21,6 +22,7 @@ type writer struct {
 	outputs  []string
 	nodes    []*newNode
 	tensors  []*tensor
+	sparse   bool // with one empty sparse tensor
 }
 
 // A newNode has attributes that are int64, float32, string, []int64 or *tensor.
@@ -102,7 +104,7 @@ func (v value) encode() []byte {
 	for _, d := range v.dims {
 		shape = bytesField(shape, 1, intField(nil, 1, d))
 	}
-	typ := bytesField(nil, 1, bytesField(intField(nil, 1, typeFloat), 2, shape))
+	typ := bytesField(nil, 1, bytesField(intField(nil, 1, cmp.Or(v.typ, typeFloat)), 2, shape))
 	return bytesField(textField(nil, 1, v.name), 2, typ)
 }
 
@@ -114,6 +116,9 @@ func (w *writer) file() []byte {
 	for _, t := range w.tensors {
 		g = bytesField(g, 5, t.encode())
 	}
+	if w.sparse {
+		g = bytesField(g, 15, nil)
+	}
 	for _, v := range w.inputs {
 		g = bytesField(g, 11, v.encode())
 	}
@@ -122,7 +127,9 @@ func (w *writer) file() []byte {
 	}
 	b := intField(nil, 1, 8) // ir_version
 	b = bytesField(b, 7, g)
-	b = bytesField(b, 8, intField(nil, 2, w.opset))
+	if w.opset != 0 {
+		b = bytesField(b, 8, intField(nil, 2, w.opset))
+	}
 	for key, value := range w.metadata {
 		b = bytesField(b, 14, textField(textField(nil, 1, key), 2, value))
 	}
@@ -136,7 +143,7 @@ type form struct {
 	relu6       string // "", inputs of Clip; attributes; Min: of Relu and Min; Max: of Max and Min
 	pad         string // "", attribute; Pad; Pad2: an attribute of the old Pad; Pad18: with axes; auto
 	mean        string // "", GlobalAveragePool; ReduceMean; ReduceMean18; two: one axis after the other; AveragePool
-	head        string // "", Gemm; GemmN: not transposed; MatMul: with Add; Conv
+	head        string // "", Gemm; GemmN: not transposed; MatMul: with Add; Conv; ConvAdd
 	last        bool   // channels last at the input
 	everywhere  bool   // and everywhere, with a Transpose before and behind each Conv
 	softmax     bool
@@ -161,7 +168,7 @@ func build(net *float.Network, f form) *writer {
 		b.opset = 18
 	}
 	n := int64(net.Size)
-	b.inputs = []value{{"picture", []int64{1, 3, n, n}}}
+	b.inputs = []value{{name: "picture", dims: []int64{1, 3, n, n}}}
 	if f.last {
 		b.inputs[0].dims = []int64{0, n, n, 3}
 		if !f.everywhere {
@@ -259,19 +266,7 @@ func (b *builder) conv(c *float.Conv) {
 	if c.Depthwise {
 		attributes["group"], dims[1] = int64(c.In), 1
 	}
-	in, taps := int(dims[1]), c.Kernel*c.Kernel
-	weights, bias := make([]float32, len(c.Weights)), slices.Clone(c.Bias)
-	for o := range c.Out {
-		for i := range in {
-			for k := range taps {
-				at := (o*taps+k)*in + i
-				if c.Depthwise {
-					at = k*c.Out + o
-				}
-				weights[(o*in+i)*taps+k] = c.Weights[at]
-			}
-		}
-	}
+	weights, bias := modeltest.ChannelsFirst(c), slices.Clone(c.Bias)
 	if b.norm != "" { // x * 4 - 0.4 + bias
 		for i := range weights {
 			weights[i] /= 4
@@ -329,7 +324,7 @@ func (b *builder) conv(c *float.Conv) {
 }
 
 func (b *builder) average(net *float.Network) {
-	size := int64(net.Size / 32)
+	size := int64(max(1, net.Size/32))
 	height, width := int64(2), int64(3)
 	if b.everywhere {
 		height, width = 1, 2
@@ -381,9 +376,16 @@ func (b *builder) classifier(c *float.Conv) {
 	case "MatMul":
 		b.node("MatMul", nil, b.x, b.reals("", []int64{in, out}, turned...))
 		b.node("Add", nil, bias(), b.x)
-	case "Conv":
+	case "Conv", "ConvAdd":
 		b.node("Unsqueeze", nil, b.x, b.integers(2, 3))
-		b.node("Conv", nil, b.x, b.reals("classifier.weight", []int64{out, in, 1, 1}, c.Weights...), bias())
+		inputs := []string{b.x, b.reals("classifier.weight", []int64{out, in, 1, 1}, c.Weights...)}
+		if b.head == "Conv" {
+			inputs = append(inputs, bias())
+		}
+		b.node("Conv", nil, inputs...)
+		if b.head == "ConvAdd" {
+			b.node("Add", nil, b.x, b.reals("", []int64{1, out, 1, 1}, c.Bias...))
+		}
 		b.node("Flatten", nil, b.x)
 	}
 }

@@ -18,8 +18,10 @@ const maxErrors = 5
 // A reader takes layers out of a file and collects what is wrong with them.
 type reader struct {
 	*file
-	prefix string
-	errs   []string
+	program string // whose names the tensors have
+	prefix  string
+	errs    []string
+	other   bool // they are not the tensors of a MobileNetV2
 }
 
 // A shape is what a convolution must be at its place in the network.
@@ -44,6 +46,7 @@ func (r *reader) fail(err error) {
 func (r *reader) take(name string, want ...int64) []float32 {
 	t := r.tensors[r.prefix+name]
 	if t == nil {
+		r.other = true
 		r.fail(fmt.Errorf("tensor %q is missing", r.prefix+name))
 		return nil
 	}
@@ -53,6 +56,7 @@ func (r *reader) take(name string, want ...int64) []float32 {
 		fits = fits && (want[i] == t.Shape[i] || want[i] == 0 && t.Shape[i] > 0)
 	}
 	if !fits {
+		r.other = true
 		r.fail(t.errorf("shape %v; it must be %s", t.Shape, anyOf(want)))
 		return nil
 	}
@@ -139,17 +143,36 @@ func (r *reader) classifier(names []string, in int) *float.Conv {
 
 // err says what was wrong, and which tensors belong to no layer.
 func (r *reader) err() error {
-	if len(r.errs) > 0 {
-		return errors.New(strings.Join(r.errs, "; "))
+	if len(r.errs) == 0 {
+		if err := r.checkUsed(); err != nil {
+			r.other = true
+			r.fail(err)
+		}
 	}
+	wrong := strings.Join(r.errs, "; ")
+	switch {
+	case wrong == "":
+		return nil
+	case r.other:
+		return fmt.Errorf("not a MobileNetV2 as %s names its layers: %s; if it is one, export it to ONNX, which has a graph", r.program, wrong)
+	}
+	return errors.New(wrong)
+}
+
+// checkUsed finds what is in the file and not in the network.
+func (r *reader) checkUsed() error {
 	var names []string
 	for _, name := range slices.Sorted(maps.Keys(r.tensors)) {
 		if !r.tensors[name].used {
 			names = append(names, name)
 		}
 	}
-	if len(names) > 0 {
-		return fmt.Errorf("%d tensors are not part of a MobileNetV2: %q", len(names), names[:min(len(names), maxErrors)])
+	switch n := len(names); n {
+	case 0:
+		return nil
+	case 1:
+		return fmt.Errorf("tensor %q is not part of it", names[0])
+	default:
+		return fmt.Errorf("%d tensors are not part of it: %q", n, names[:min(n, maxErrors)])
 	}
-	return nil
 }

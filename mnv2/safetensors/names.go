@@ -8,6 +8,7 @@ import (
 
 // A naming is how a program calls the layers of a MobileNetV2.
 type naming struct {
+	program     string // for messages
 	first, last layer
 	// block gives the names of the i-th block of a stage, both from 0; index
 	// counts all blocks.
@@ -26,8 +27,9 @@ func pair(prefix string) layer { return layer{prefix + ".0", prefix + ".1"} }
 
 // torchvision is torchvision.models.mobilenet_v2.
 var torchvision = naming{
-	first: pair("features.0"),
-	last:  pair("features.18"),
+	program: "torchvision",
+	first:   pair("features.0"),
+	last:    pair("features.18"),
 	block: func(_, _, index int) block {
 		p := fmt.Sprintf("features.%d.conv.", index+1)
 		if index == 0 {
@@ -40,8 +42,9 @@ var torchvision = naming{
 
 // timm is timm's EfficientNet as mobilenetv2_* configures it.
 var timm = naming{
-	first: layer{"conv_stem", "bn1"},
-	last:  layer{"conv_head", "bn2"},
+	program: "timm",
+	first:   layer{"conv_stem", "bn1"},
+	last:    layer{"conv_head", "bn2"},
 	block: func(stage, i, _ int) block {
 		p := fmt.Sprintf("blocks.%d.%d.", stage, i)
 		if stage == 0 {
@@ -54,8 +57,9 @@ var timm = naming{
 
 // plain is the module of simple programs, whose t = 1 block expands too.
 var plain = naming{
-	first: pair("first_layer"),
-	last:  pair("last_layer"),
+	program: "tarsier",
+	first:   pair("first_layer"),
+	last:    pair("last_layer"),
 	block: func(_, _, index int) block {
 		p := fmt.Sprintf("layers.%d.conv.", index)
 		return block{layer{p + "0", p + "1"}, layer{p + "3", p + "4"}, layer{p + "6", p + "7"}}

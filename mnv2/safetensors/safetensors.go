@@ -4,8 +4,9 @@
 // [Load] and [Read] give the [float.Network] that package quantize takes. A file
 // has weights and names but no graph, so the network must be one of those whose
 // names are known: torchvision's mobilenet_v2 (features.0.0.weight), timm's
-// mobilenetv2_* (conv_stem.weight, blocks.0.0.conv_dw.weight), and the plain one
-// of simple programs and of package train (first_layer.0.weight,
+// mobilenetv2_035, 050, 075, 100 and 140 (conv_stem.weight,
+// blocks.0.0.conv_dw.weight; 110d and 120d have more blocks), and the plain one of
+// simple programs and of package train (first_layer.0.weight,
 // layers.0.conv.0.weight), each with any number of channels, and with something
 // in front of every name or not ("model."). All three pad 3x3 convolutions by 1
 // on each side and normalize batches with an epsilon of 1e-5. Weights may be F32,
@@ -33,13 +34,14 @@ import (
 // maxHeader is the largest header that is read; that of a MobileNetV2 has 40 KB.
 const maxHeader = 4 << 20
 
-// Load reads the network in a .safetensors file. Its Name is the file's.
+// Load reads the network in a .safetensors file. Its Name is the file's. Errors
+// are those of Read, or of reading the file, with its path.
 func Load(path string) (*float.Network, error) {
 	return modelfile.Load(path, ".safetensors", Read)
 }
 
 // Read gives the network in the bytes of a .safetensors file. It does not keep
-// data.
+// data. An error names the tensors that are wrong, or says how the file is damaged.
 func Read(data []byte) (*float.Network, error) {
 	if err := modelfile.CheckSize(int64(len(data)), modelfile.MaxFloat); err != nil {
 		return nil, err
@@ -52,7 +54,10 @@ func Read(data []byte) (*float.Network, error) {
 	if err != nil {
 		return nil, err
 	}
-	return net, net.Check()
+	if err := net.Check(); err != nil {
+		return nil, err
+	}
+	return net, nil
 }
 
 // A file is a header that was checked: all tensors lie in the data, one behind
@@ -80,8 +85,11 @@ func open(data []byte) (*file, error) {
 		return nil, fmt.Errorf("%s: %d bytes", no, len(data))
 	}
 	n := binary.LittleEndian.Uint64(data)
-	if n > maxHeader || n > uint64(len(data)-8) {
-		return nil, fmt.Errorf("%s: a header of %d bytes, in a file of %d; up to %d are read", no, n, len(data), maxHeader)
+	switch {
+	case n > uint64(len(data)-8):
+		return nil, fmt.Errorf("%s: a header of %d bytes, in a file of %d", no, n, len(data))
+	case n > maxHeader:
+		return nil, fmt.Errorf("a header of %d bytes; up to %d are read: a MobileNetV2 has less", n, maxHeader)
 	}
 	header, data := data[8:8+n], data[8+n:]
 	var entries map[string]json.RawMessage
@@ -109,6 +117,9 @@ func open(data []byte) (*file, error) {
 	})
 	end := int64(0)
 	for _, t := range order {
+		if err := t.check(); err != nil {
+			return nil, err
+		}
 		if err := t.place(data, end); err != nil {
 			return nil, fmt.Errorf("%s: %w", no, err)
 		}
@@ -124,12 +135,19 @@ func (t *tensor) errorf(format string, args ...any) error {
 	return fmt.Errorf("tensor %q: %w", t.name, fmt.Errorf(format, args...))
 }
 
+// check refuses what a file may have, and is not read.
+func (t *tensor) check() error {
+	switch {
+	case bytesOf[t.DType] == 0:
+		return t.errorf("type %q is not known; save the weights as F32, F16 or BF16", t.DType)
+	case len(t.Shape) > modelfile.MaxRank:
+		return t.errorf("%d dimensions; at most %d are known", len(t.Shape), modelfile.MaxRank)
+	}
+	return nil
+}
+
 // place finds the tensor's bytes, which must begin at start.
 func (t *tensor) place(data []byte, start int64) error {
-	size, ok := bytesOf[t.DType]
-	if !ok {
-		return t.errorf("type %q is not known", t.DType)
-	}
 	from, to := t.Range[0], t.Range[1]
 	switch {
 	case from < 0 || to < from || to > int64(len(data)):
@@ -139,7 +157,7 @@ func (t *tensor) place(data []byte, start int64) error {
 	case from > start:
 		return t.errorf("it begins at byte %d, and the tensor before ends at %d", from, start)
 	}
-	n := size
+	n := bytesOf[t.DType]
 	for _, d := range t.Shape {
 		if d < 0 || d > modelfile.MaxFloat {
 			return t.errorf("shape %v", t.Shape)
@@ -172,12 +190,11 @@ func (t *tensor) reals() ([]float32, error) {
 
 // network puts the tensors where their names say.
 func (f *file) network() (*float.Network, error) {
-	r := &reader{file: f}
 	n, prefix, err := f.naming()
 	if err != nil {
 		return nil, err
 	}
-	r.prefix = prefix
+	r := &reader{file: f, program: n.program, prefix: prefix}
 	net := &float.Network{}
 	if net.Size, err = modelfile.Size(f.metadata); err != nil {
 		return nil, err

@@ -129,7 +129,7 @@ func (t newTensor) encode(b *flatbuffers.Builder, points map[zeroPoints]flatbuff
 	return schema.TensorEnd(b)
 }
 
-// metadata adds the entry that leads to the metadata.
+// entries adds the one that leads to the metadata.
 func (w *writer) entries(b *flatbuffers.Builder) flatbuffers.UOffsetT {
 	if w.metadata == nil {
 		return offsets(b, nil)

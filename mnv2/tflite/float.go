@@ -2,6 +2,7 @@ package tflite
 
 import (
 	"errors"
+	"slices"
 
 	"tarsier/mnv2/float"
 	"tarsier/mnv2/internal/modelfile"
@@ -11,7 +12,8 @@ import (
 var errQuantized = errors.New("the model is quantized already: it runs as it is; to quantize it anew, take the float32 model that it was made of")
 
 // LoadFloat reads the float32 network in a .tflite file. Its Name is the one in
-// the file's metadata, else the file's.
+// the file's metadata, else the file's. Errors are those of ReadFloat, or of
+// reading the file, with its path.
 func LoadFloat(path string) (*float.Network, error) {
 	return modelfile.Load(path, extension, ReadFloat)
 }
@@ -19,7 +21,8 @@ func LoadFloat(path string) (*float.Network, error) {
 // ReadFloat gives the float32 network in the bytes of a .tflite file, as
 // TensorFlow's and Keras' converters write it without optimizations or with
 // float16 weights. Where the file does not say what its pixels stand for, they
-// are float.Symmetric. It does not keep data.
+// are float.Symmetric. It does not keep data. An error names the operator at
+// which the file stops being a MobileNetV2, or says how it is damaged.
 func ReadFloat(data []byte) (*float.Network, error) {
 	if err := modelfile.CheckSize(int64(len(data)), modelfile.MaxFloat); err != nil {
 		return nil, err
@@ -33,7 +36,10 @@ func ReadFloat(data []byte) (*float.Network, error) {
 	if err != nil {
 		return nil, err
 	}
-	return net, net.Check()
+	if err := net.Check(); err != nil {
+		return nil, err
+	}
+	return net, nil
 }
 
 // floatNetwork reads the float32 numbers of a graph.
@@ -108,6 +114,8 @@ func (l *layer) float() (float.Conv, error) {
 		return c, op.errorf("activation %v; the %s of a MobileNetV2 has a ReLU6", l.active, l.role.name)
 	case !l.role.active && l.active != none:
 		return c, op.errorf("activation %v; the %s of a MobileNetV2 has none", l.active, l.role.name)
+	case c.Out > maxChannels:
+		return c, op.errorf("%d output channels; up to %d can be run", c.Out, maxChannels)
 	}
 	if err := l.out.real(); err != nil {
 		return c, op.errorf("output: %w", err)
@@ -147,9 +155,14 @@ func (t *tensor) real() error {
 func (t *tensor) floats() ([]float32, error) {
 	if op := t.producer; op != nil && op.code == opDequantize && op.input(0) != nil {
 		op.seen = true
-		if t = op.input(0); t.Type() != schema.TensorTypeFLOAT16 {
-			return nil, op.errorf("%w", t.weightsOnly())
+		half := op.input(0)
+		switch {
+		case half.Type() != schema.TensorTypeFLOAT16:
+			return nil, op.errorf("%w", half.weightsOnly())
+		case !slices.Equal(half.shape, t.shape):
+			return nil, op.errorf("its input has shape %v, its output %v; both must be the same", half.shape, t.shape)
 		}
+		t = half
 	}
 	switch typ := t.Type(); typ {
 	case schema.TensorTypeFLOAT32:

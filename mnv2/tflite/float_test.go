@@ -131,6 +131,14 @@ func wantFloat(net *mnv2.Network) *float.Network {
 	return out
 }
 
+// padV2 makes of the first PAD one that says what it pads with.
+func (w *writer) padV2(value float32) {
+	op := w.named("first/pad")
+	op.code = opPadV2
+	data := binary.LittleEndian.AppendUint32(nil, math.Float32bits(value))
+	op.inputs = append(op.inputs, int32(w.tensor(newTensor{name: "value", shape: []int32{}, buffer: w.buffer(data)})))
+}
+
 // floatForms are what real files have.
 var floatForms = []struct {
 	name   string
@@ -141,6 +149,7 @@ var floatForms = []struct {
 	{"plain", Options{}, nil, nil},
 	{"softmax", Options{Softmax: true}, nil, nil},
 	{"explicit padding, pool and convolution", Options{ExplicitPad: true, AveragePool: true, ConvHead: true}, nil, nil},
+	{"PADV2", Options{ExplicitPad: true}, func(w *writer) { w.padV2(0) }, nil},
 	{"no bias", Options{}, func(w *writer) {
 		op := w.named("first")
 		op.inputs = op.inputs[:2]
@@ -231,6 +240,24 @@ func TestFloatRefused(t *testing.T) {
 			w.op(opDequantize, []int{int(w.index("first/weights"))}, out, 0, nil)
 			w.named("first").inputs[1] = int32(out)
 		}, `"first/weights": type INT8; it must be FLOAT32 or FLOAT16`},
+		{"a DEQUANTIZE of another shape", Options{}, func(w *writer) {
+			half := w.result("first/weights")
+			shape := half.shape
+			half.typ, half.shape = schema.TensorTypeFLOAT16, []int32{2}
+			out := w.tensor(newTensor{name: "real", shape: shape})
+			w.op(opDequantize, []int{int(w.index("first/weights"))}, out, 0, nil)
+			w.named("first").inputs[1] = int32(out)
+		}, `"real": its input has shape [2], its output [3 3 3 3]; both must be the same`},
+		{"classes", Options{}, func(w *writer) {
+			w.result("classifier/weights").shape[0], w.result("classifier").shape[1] = 1<<16+1, 1<<16+1
+		}, `"classifier": 65537 output channels; up to 65536 can be run`},
+		{"padding with another number", Options{ExplicitPad: true}, func(w *writer) {
+			w.padV2(7)
+		}, `padv2 #0 "first/pad": pads with 7; a MobileNetV2 pads with zero`},
+		{"padding with several numbers", Options{ExplicitPad: true}, func(w *writer) {
+			w.padV2(0)
+			w.result("value").shape, w.buffers[w.result("value").buffer] = []int32{2}, make([]byte, 8)
+		}, `padv2 #0 "first/pad": 2 numbers to pad with; there must be one`},
 		{"NaN", Options{}, func(w *writer) {
 			binary.LittleEndian.PutUint32(w.constant("block3/expand/weights")[4:], 0x7fc00000)
 		}, `block 3, expand "block3/expand": weight 1 of channel 0 is NaN`},
@@ -308,8 +335,6 @@ func FuzzReadFloat(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if err := net.Check(); err != nil {
-			t.Fatal(err)
-		}
+		modeltest.Runs(t, net)
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"tarsier/mnv2"
+	"tarsier/mnv2/internal/modelfile"
 	"tarsier/mnv2/tflite/internal/schema"
 )
 
@@ -166,21 +167,13 @@ func (r convRole) check(op *operator, o convOptions, weights []int) error {
 func padding(op *operator, kind schema.Padding, size int, r convRole) (mnv2.Padding, error) {
 	switch {
 	case kind == schema.PaddingSAME:
-		return samePadding(size, r.kernel, r.stride), nil
+		return modelfile.SamePadding(size, r.kernel, r.stride), nil
 	case kind != schema.PaddingVALID:
 		return mnv2.Padding{}, op.errorf("padding %v; only SAME and VALID are known", kind)
 	case size < r.kernel:
 		return mnv2.Padding{}, op.errorf("an input of %dx%d is smaller than the kernel", size, size)
 	}
 	return mnv2.Padding{}, nil
-}
-
-// samePadding is what SAME means: as many outputs as strides fit in, and the
-// odd one of the zeros behind.
-func samePadding(size, kernel, stride int) mnv2.Padding {
-	out := (size + stride - 1) / stride
-	total := max((out-1)*stride+kernel-size, 0)
-	return mnv2.Padding{Before: total / 2, After: total - total/2}
 }
 
 // readPad reads a PAD of height and width.
@@ -222,6 +215,18 @@ func padsWithZero(op *operator, x *tensor) error {
 	value := op.input(2)
 	if value == nil || value.Type() != x.Type() {
 		return op.errorf("no value to pad with, of its input's type")
+	}
+	if op.m.float {
+		v, err := value.floats()
+		switch {
+		case err != nil:
+			return op.errorf("%w", err)
+		case len(v) != 1:
+			return op.errorf("%d numbers to pad with; there must be one", len(v))
+		case v[0] != 0:
+			return op.errorf("pads with %v; a MobileNetV2 pads with zero", v[0])
+		}
+		return nil
 	}
 	b, err := value.bytes(1)
 	if err != nil {

@@ -19,7 +19,6 @@ const (
 	fileIdentifier = "TFL3"
 	schemaVersion  = 3
 
-	maxRank  = 8
 	maxEdges = 1 << 16 // inputs and outputs of all operators; a MobileNetV2 has about 260
 	maxName  = 1 << 10 // bytes of a name that are kept
 )
@@ -107,8 +106,8 @@ func (m *model) readTensors(graph *schema.SubGraph) error {
 		t := &tensor{m: m, index: i}
 		graph.Tensors(&t.Tensor, i)
 		n := t.ShapeLength()
-		if n > maxRank {
-			return t.errorf("%d dimensions; at most %d are known", n, maxRank)
+		if n > modelfile.MaxRank {
+			return t.errorf("%d dimensions; at most %d are known", n, modelfile.MaxRank)
 		}
 		t.shape = make([]int, n)
 		for j := range t.shape {

@@ -2,13 +2,13 @@
 //
 // [Load] and [Read] take a quantized .tflite file and give the [mnv2.Network] in
 // it; [Write] is the way back. [LoadFloat] and [ReadFloat] take one that was not
-// quantized, and give the [float.Network] that package quantize takes. Which layer is which is read from the edges of the
-// file's graph, not from names or from the order of its operators. Files of
-// 2018 to 2020, whose numbers are uint8 with one scale for all weights of a
-// layer, are converted to what mnv2 knows: int8, symmetric weights, one scale
-// for each output channel. A file is not trusted: every offset in it is
-// checked before it is followed, and one that is damaged, or is not a
-// MobileNetV2, gets an error that names the place.
+// quantized, and give the [float.Network] that package quantize takes. Which
+// layer is which is read from the edges of the file's graph, not from names or
+// from the order of its operators. Files of 2018 to 2020, whose numbers are
+// uint8 with one scale for all weights of a layer, are converted to what mnv2
+// knows: int8, symmetric weights, one scale for each output channel. A file is
+// not trusted: every offset in it is checked before it is followed, and one that
+// is damaged, or is not a MobileNetV2, gets an error that names the place.
 //
 // The format is the published schema (schema.fbs), the arithmetic it implies
 // the TensorFlow Lite 8-bit quantization specification, the network Sandler et

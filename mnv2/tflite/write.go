@@ -8,6 +8,7 @@ import (
 	flatbuffers "github.com/google/flatbuffers/go"
 
 	"tarsier/mnv2"
+	"tarsier/mnv2/internal/modelfile"
 	"tarsier/mnv2/tflite/internal/schema"
 )
 
@@ -185,7 +186,7 @@ func (w *writer) conv(x *plane, c *mnv2.Conv, active bool) error {
 	}
 	size := (x.size+c.Pad.Before+c.Pad.After-c.Kernel)/c.Stride + 1
 	padding := schema.PaddingSAME
-	if c.Pad != samePadding(x.size, c.Kernel, c.Stride) || w.ExplicitPad && c.Kernel > 1 {
+	if c.Pad != modelfile.SamePadding(x.size, c.Kernel, c.Stride) || w.ExplicitPad && c.Kernel > 1 {
 		padding = schema.PaddingVALID
 		w.pad(x, c)
 	}

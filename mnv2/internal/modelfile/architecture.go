@@ -1,5 +1,7 @@
 package modelfile
 
+import "tarsier/mnv2"
+
 // A Stage is a row of table 2 of arXiv 1801.04381: the expansion of a stage's
 // blocks, how many there are, and the stride of the first.
 type Stage struct{ Expansion, Repeats, Stride int }
@@ -22,4 +24,12 @@ func Blocks() int {
 		n += s.Repeats
 	}
 	return n
+}
+
+// SamePadding is what TensorFlow's SAME puts around an input of size pixels: as
+// many outputs as strides fit in, and the odd one of the zeros behind.
+func SamePadding(size, kernel, stride int) mnv2.Padding {
+	out := (size + stride - 1) / stride
+	total := max((out-1)*stride+kernel-size, 0)
+	return mnv2.Padding{Before: total / 2, After: total - total/2}
 }

@@ -25,9 +25,16 @@ func (n BatchNorm) Fold(c *float.Conv) error {
 			return fmt.Errorf("batch normalization with %d %s for %d channels", len(v.list), v.what, c.Out)
 		}
 	}
+	if e := float64(n.Epsilon); math.IsInf(e, 0) || math.IsNaN(e) {
+		return fmt.Errorf("batch normalization: epsilon %v; it must be a number", e)
+	}
 	factors, offsets := make([]float64, c.Out), make([]float64, c.Out)
 	for i := range factors {
 		v := float64(n.Variance[i]) + float64(n.Epsilon)
+		if math.IsInf(v, 1) { // would make the channel 0
+			return fmt.Errorf("batch normalization: variance %v of channel %d: the file is damaged, training diverged, or the model was saved in float16, which has no number above 65504: save it in float32",
+				v, i)
+		}
 		if !(v > 0) {
 			return fmt.Errorf("batch normalization: variance %v of channel %d; with epsilon %v it must be more than 0: the file is damaged or training diverged",
 				n.Variance[i], i, n.Epsilon)

@@ -22,6 +22,9 @@ const (
 	MaxFloat = 4 * MaxInt8
 )
 
+// MaxRank is the largest number of dimensions of a tensor that is read.
+const MaxRank = 8
+
 // Load reads the float32 network in the file at path, whose name ends in ext,
 // with read. Its Name is what read finds, else the file's.
 func Load(path, ext string, read func([]byte) (*float.Network, error)) (*float.Network, error) {

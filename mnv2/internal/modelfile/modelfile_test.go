@@ -69,7 +69,7 @@ func TestFold(t *testing.T) {
 }
 
 func TestFoldErrors(t *testing.T) {
-	nan := float32(math.NaN())
+	nan, inf := float32(math.NaN()), float32(math.Inf(1))
 	for _, test := range []struct {
 		n    BatchNorm
 		want string
@@ -77,6 +77,8 @@ func TestFoldErrors(t *testing.T) {
 		{BatchNorm{}, "batch normalization with 0 scales for 1 channels"},
 		{BatchNorm{Scale: []float32{1}, Bias: []float32{1}, Mean: []float32{1}, Variance: []float32{-1}}, "batch normalization: variance -1 of channel 0; with epsilon 0 it must be more than 0: the file is damaged or training diverged"},
 		{BatchNorm{Scale: []float32{1}, Bias: []float32{1}, Mean: []float32{1}, Variance: []float32{nan}}, "batch normalization: variance NaN of channel 0; with epsilon 0 it must be more than 0: the file is damaged or training diverged"},
+		{BatchNorm{Scale: []float32{1}, Bias: []float32{1}, Mean: []float32{1}, Variance: []float32{inf}}, "batch normalization: variance +Inf of channel 0: the file is damaged, training diverged, or the model was saved in float16, which has no number above 65504: save it in float32"},
+		{BatchNorm{Scale: []float32{1}, Bias: []float32{1}, Mean: []float32{1}, Variance: []float32{1}, Epsilon: inf}, "batch normalization: epsilon +Inf; it must be a number"},
 	} {
 		c := &float.Conv{Kernel: 1, In: 1, Out: 1, Weights: []float32{1}, Bias: []float32{0}}
 		if err := test.n.Fold(c); err == nil || err.Error() != test.want {

@@ -31,7 +31,7 @@ func New(o Options) *float.Network {
 	}
 	net := &float.Network{Size: b.size, Pixels: float.ImageNet}
 	net.First = b.conv("first_layer.0", 3, 2, 4, false, true)
-	widths := []int{2, 3, 4, 3, 5, 4, 6} // of the stages
+	widths := []int{2, 3, 4, 3, 5, 5, 6} // of the stages; one has as many as the one before, whose stride is 2
 	for stage, s := range modelfile.Stages {
 		for i := range s.Repeats {
 			stride := 1
@@ -85,6 +85,45 @@ func (b *builder) conv(name string, kernel, stride, out int, depthwise, active b
 	}
 	b.channels, b.size = out, (b.size+c.Pad.Before+c.Pad.After-kernel)/stride+1
 	return c
+}
+
+// ChannelsFirst gives the weights of c as PyTorch and ONNX have them: out, in, y,
+// x. It is the inverse of modelfile.ChannelsLast.
+func ChannelsFirst(c *float.Conv) []float32 {
+	taps := c.Kernel * c.Kernel
+	in := len(c.Weights) / (c.Out * taps)
+	v := make([]float32, 0, len(c.Weights))
+	for o := range c.Out {
+		for i := range in {
+			for k := range taps {
+				at := (o*taps+k)*in + i
+				if c.Depthwise {
+					at = k*c.Out + o
+				}
+				v = append(v, c.Weights[at])
+			}
+		}
+	}
+	return v
+}
+
+// Runs checks that a network that was read from any bytes can be run, if it is
+// so small that a run takes no time.
+func Runs(t *testing.T, net *float.Network) {
+	t.Helper()
+	if err := net.Check(); err != nil {
+		t.Fatal(err)
+	}
+	weights := 0
+	for _, c := range net.Convs() {
+		weights += len(c.Weights)
+	}
+	if net.Size > 64 || weights > 1<<16 {
+		return
+	}
+	if _, err := float.NewRunner(net).Run(make([]byte, net.Size*net.Size*3), nil); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Same compares two networks, weights to 1e-5, and names not at all.
