@@ -51,7 +51,7 @@ What cannot be read is reported and left out, and the exit status is 1.`,
 	}
 	c.Flags().StringArrayVar(&o.calibrate, "calibrate", nil, "`SOURCE` of the pictures: files, folders, videos, cameras; may be given again")
 	c.Flags().StringVar(&o.out, "out", "", "where to write the int8 model; a `FILE` that is there is replaced (default: MODEL's name and _int8.tflite, beside it)")
-	c.Flags().IntVar(&o.pictures, "pictures", 100, "how many pictures to take at most, those that are held out included")
+	c.Flags().IntVar(&o.pictures, "pictures", 100, "how many pictures to take at most, those that are held out included; a frame with N regions or tiles counts N")
 	c.Flags().StringVar(&o.fit, "fit", "", "how a picture meets the model's square: stretch, crop or tiles (default: as the camera's, or stretch)")
 	c.Flags().StringVar(&o.normalization, "normalization", "", "what the model takes a pixel for: imagenet (ImageNet's mean and deviation) or symmetric (-1..1) (default: what the file says, else symmetric for .tflite and for .onnx of Keras, whose channels come last, imagenet for other .onnx and .safetensors)")
 	c.Flags().BoolVar(&o.json, "json", false, "print the report as one JSON object")
@@ -69,12 +69,12 @@ type quantizeOptions struct {
 }
 
 const (
-	// heldOut is every how many'th picture is kept from the calibration.
+	// heldOut is every how many'th frame is kept from the calibration.
 	heldOut = 5
 	// leastHeldOut is how many there have to be for one in heldOut to be told from chance, if only just.
 	leastHeldOut = 20
-	// leastOfCamera are enough to go on with where Ctrl-C ends the taking of pictures.
-	leastOfCamera = 8
+	// leastInterrupted are enough to go on with where Ctrl-C ends the taking of pictures.
+	leastInterrupted = 8
 	// flatRange is less than a colour's brightest and darkest byte differ by in a picture that shows something.
 	flatRange = 24
 	// worstLayers are named in the report.
@@ -114,10 +114,10 @@ func (o *quantizeOptions) run(ctx context.Context) error {
 	}
 	defer out.discard()
 
-	enough := ctx
+	enough, endEnough := ctx, func() {}
 	if slices.ContainsFunc(sources, func(s pictureSource) bool { return s.live }) {
 		var stop func()
-		ctx, enough, stop = twoInterrupts(ctx)
+		ctx, enough, endEnough, stop = twoInterrupts(ctx)
 		defer stop()
 	}
 	g := &gatherer{size: net.Size, interval: time.Second, stderr: o.stderr}
@@ -125,9 +125,10 @@ func (o *quantizeOptions) run(ctx context.Context) error {
 	if err != nil {
 		return errors.New("interrupted; nothing was written")
 	}
-	if enough.Err() != nil && len(shots) < leastOfCamera {
-		return fmt.Errorf("interrupted after %s, and a camera must have given %d; nothing was written", counted(len(shots), "picture"), leastOfCamera)
+	if enough.Err() != nil && len(shots) < leastInterrupted {
+		return fmt.Errorf("interrupted after %s, and there must be %d; nothing was written", counted(len(shots), "frame"), leastInterrupted)
 	}
+	endEnough() // a Ctrl-C from here on ends the command
 	if len(shots) == 0 {
 		if g.failed {
 			return errors.New("none of the pictures could be read, so there is nothing to calibrate with; nothing was written")
@@ -273,7 +274,7 @@ func doubts(calibration, held [][]byte) []string {
 			flat, len(calibration), means))
 	}
 	if len(held) == 0 {
-		warnings = append(warnings, fmt.Sprintf("of fewer than %d pictures none is held out: the comparison is on those of the calibration, and flatters", leastHeldOut))
+		warnings = append(warnings, fmt.Sprintf("of fewer than %d frames none is held out: the comparison is on those of the calibration, and flatters", leastHeldOut))
 	}
 	return warnings
 }
@@ -421,12 +422,12 @@ func (p *progress) end() {
 	p.over = true
 }
 
-// twoInterrupts gives a context that the first Ctrl-C ends, and one that the
-// second does, or SIGTERM. The command's own is of no use for that: it ends
-// at the first of any.
-func twoInterrupts(parent context.Context) (all, first context.Context, stop func()) {
+// twoInterrupts gives a context that the first Ctrl-C ends, or endFirst, and one
+// that the next does, or SIGTERM. The command's own is of no use for that: it
+// ends at the first of any.
+func twoInterrupts(parent context.Context) (all, first context.Context, endFirst, stop func()) {
 	all, endAll := context.WithCancel(context.WithoutCancel(parent))
-	first, endFirst := context.WithCancel(all)
+	first, endFirst = context.WithCancel(all)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
@@ -443,7 +444,7 @@ func twoInterrupts(parent context.Context) (all, first context.Context, stop fun
 			return
 		}
 	}()
-	return all, first, func() {
+	return all, first, endFirst, func() {
 		signal.Stop(signals)
 		endAll()
 	}

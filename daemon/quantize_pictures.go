@@ -178,9 +178,11 @@ func (g *gatherer) gather(ctx, enough context.Context, sources []pictureSource, 
 		if err != nil {
 			g.complain(err)
 		}
-		all = append(all, got...)
 		for _, s := range got {
-			most -= len(s)
+			// Where a frame is several pictures, the last may have no room.
+			if s = s[:min(len(s), share)]; len(s) > 0 {
+				all, share, most = append(all, s), share-len(s), most-len(s)
+			}
 		}
 	}
 	return all, nil
@@ -195,7 +197,8 @@ func (g *gatherer) open(ctx context.Context, s pictureSource, source string) (*c
 	return capture.Open(ctx, capture.Options{Name: "quantize", Source: source, EveryFrame: !s.live, Fit: s.fit, Regions: s.regions, Size: g.size})
 }
 
-// stills reads picture files that lie evenly among those that there are.
+// stills reads picture files that lie evenly among those that there are. How many
+// pictures each is, is known then, so that it reads as many as if each were one.
 func (g *gatherer) stills(ctx context.Context, s pictureSource, most int, b *bar) (got []shot) {
 	paths := evenly(s.stills, most)
 	b.more(len(paths))
@@ -228,15 +231,21 @@ func (g *gatherer) stills(ctx context.Context, s pictureSource, most int, b *bar
 			g.complain(err)
 			continue
 		}
-		// Where a picture is several tiles, the last have no room.
-		taken := take(&frame)
-		taken = taken[:min(len(taken), most)]
-		got = append(got, taken)
-		if most -= len(taken); most == 0 {
-			break
-		}
+		got = append(got, take(&frame))
 	}
-	return got
+	return thin(got, most)
+}
+
+// thin keeps shots at equal distances that have about so many pictures together.
+func thin(shots []shot, most int) []shot {
+	pictures := 0
+	for _, s := range shots {
+		pictures += len(s)
+	}
+	if pictures <= most {
+		return shots
+	}
+	return evenly(shots, max(1, len(shots)*most/pictures))
 }
 
 // play decodes a video from start to end. Of one that breaks off it gives what
@@ -304,7 +313,7 @@ func (g *gatherer) watch(ctx context.Context, s pictureSource, most int, b *bar)
 	tick := time.NewTicker(g.interval)
 	defer tick.Stop()
 	var frame capture.Frame
-	for most > 0 {
+	for {
 		if err := session.Newest(ctx, &frame); err != nil {
 			if errors.Is(err, io.EOF) {
 				err = nil
@@ -312,14 +321,12 @@ func (g *gatherer) watch(ctx context.Context, s pictureSource, most int, b *bar)
 			return got, err
 		}
 		taken := take(&frame)
-		taken = taken[:min(len(taken), most)]
 		got = append(got, taken)
-		most -= len(taken)
 		for range taken {
 			b.add()
 		}
-		if most == 0 {
-			break
+		if most -= len(taken); most <= 0 {
+			return got, nil
 		}
 		select {
 		case <-ctx.Done():
@@ -327,7 +334,6 @@ func (g *gatherer) watch(ctx context.Context, s pictureSource, most int, b *bar)
 		case <-tick.C:
 		}
 	}
-	return got, nil
 }
 
 // take copies a frame's pictures.

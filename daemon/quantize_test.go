@@ -18,6 +18,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -72,7 +73,7 @@ func TestQuantize(t *testing.T) {
 	copied := filepath.Join(dir, "net.tflite")
 	link(t, model, copied)
 	code, printed, errs = tarsier(t, bin, "quantize", copied, "--calibrate", filepath.Join(pictures, "more"), "--normalization", "imagenet")
-	if code != 0 || !strings.Contains(errs, "of fewer than 20 pictures none is held out") {
+	if code != 0 || !strings.Contains(errs, "of fewer than 20 frames none is held out") {
 		t.Errorf("exit status %d\n%s", code, errs)
 	}
 	for _, text := range []string{"net.tflite: width_mult 0.35, 224x224, 1001 classes, normalization imagenet\n", "calibrated on 3 pictures, compared with the float32 model on the same, in", "dB  ", "net_int8.tflite: 1.8 MB, of 6.7\n", "tarsier classify --model"} {
@@ -234,6 +235,34 @@ func TestSplit(t *testing.T) {
 	}
 }
 
+// TestThin has pictures of any sizes come to about as many as are wanted.
+func TestThin(t *testing.T) {
+	for _, c := range []struct {
+		sizes []int // of the shots, in pictures
+		most  int
+		want  []int // which stay
+	}{
+		{nil, 5, nil},
+		{[]int{1, 1, 1}, 5, []int{0, 1, 2}},
+		{[]int{2, 2, 2}, 6, []int{0, 1, 2}},
+		{[]int{2, 2, 2, 2, 2, 2}, 6, []int{0, 2, 4}},
+		{[]int{1, 1, 1, 1, 1, 4, 1, 1}, 8, []int{0, 1, 3, 4, 6}},
+		{[]int{9, 9}, 2, []int{0}},
+	} {
+		var shots []shot
+		for i, size := range c.sizes {
+			shots = append(shots, shot(slices.Repeat([][]byte{{byte(i)}}, size)))
+		}
+		var got []int
+		for _, s := range thin(shots, c.most) {
+			got = append(got, int(s[0][0]))
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%d pictures of shots of %v: kept %v, not %v", c.most, c.sizes, got, c.want)
+		}
+	}
+}
+
 func TestFindPictures(t *testing.T) {
 	t.Chdir(t.TempDir())
 	must(t, os.MkdirAll("birds/owls", 0o755))
@@ -301,6 +330,26 @@ func TestGather(t *testing.T) {
 		t.Errorf("a picture is not there; said %q", &said)
 	}
 
+	// Of frames that are two pictures each it takes half as many, of all the folder. It cuts one where there is room for one.
+	for i := range 6 {
+		writePicture(t, filepath.Join(dir, fmt.Sprintf("%d.png", i)), i)
+	}
+	folder, err := findPictures([]string{dir}, "", "")
+	must(t, err)
+	folder[0].regions = sources[2].regions
+	every, err := g.gather(t.Context(), t.Context(), folder, 12)
+	must(t, err)
+	some, err := g.gather(t.Context(), t.Context(), folder, 6)
+	must(t, err)
+	if len(every) != 6 || !reflect.DeepEqual(some, []shot{every[0], every[2], every[4]}) {
+		t.Errorf("%d and %d shots, or others than every other one", len(every), len(some))
+	}
+	one, err := g.gather(t.Context(), t.Context(), []pictureSource{sources[2], sources[1]}, 1)
+	must(t, err)
+	if len(one) != 1 || len(one[0]) != 1 {
+		t.Errorf("at most one picture: %d shots", len(one))
+	}
+
 	// Ctrl-C ends a camera's part, not the rest.
 	enough, stop := context.WithCancel(t.Context())
 	stop()
@@ -342,7 +391,7 @@ func serveCamera(t *testing.T) string {
 func TestQuantizeInterrupted(t *testing.T) {
 	bin, model := buildPrograms(t), filepath.Join(testdata(t, "models"), "float", "random_0.35_float.tflite")
 	camera, dir := serveCamera(t), t.TempDir()
-	for i := range leastOfCamera {
+	for i := range leastInterrupted {
 		writePicture(t, filepath.Join(dir, fmt.Sprintf("%d.png", i)), i)
 	}
 	out := filepath.Join(dir, "out.tflite")
@@ -363,11 +412,39 @@ func TestQuantizeInterrupted(t *testing.T) {
 		return c.ProcessState.ExitCode(), said.String()
 	}
 	code, said := interrupted("--calibrate", camera)
-	if _, err := os.Stat(out); code != 1 || !strings.Contains(said, "a camera must have given 8") || err == nil {
+	if _, err := os.Stat(out); code != 1 || !strings.Contains(said, "and there must be 8") || err == nil {
 		t.Errorf("with too few pictures: exit status %d, %v\n%s", code, err, said)
 	}
 	code, said = interrupted("--calibrate", camera, "--calibrate", dir)
 	if _, err := tflite.Load(out); code != 0 || err != nil {
 		t.Errorf("with enough: exit status %d, %v\n%s", code, err, said)
 	}
+}
+
+// TestTwoInterrupts: the first Ctrl-C ends one context and the next the other, which is the first where endFirst was called.
+func TestTwoInterrupts(t *testing.T) {
+	interrupt := func(ends context.Context) {
+		t.Helper()
+		must(t, syscall.Kill(os.Getpid(), syscall.SIGINT))
+		select {
+		case <-ends.Done():
+		case <-time.After(time.Minute):
+			t.Fatal("an interrupt ends nothing")
+		}
+	}
+	all, first, _, stop := twoInterrupts(t.Context())
+	interrupt(first)
+	if all.Err() != nil {
+		t.Error("the first interrupt ends everything")
+	}
+	interrupt(all)
+	stop()
+
+	all, first, endFirst, stop := twoInterrupts(t.Context())
+	endFirst()
+	if first.Err() == nil || all.Err() != nil {
+		t.Error("endFirst ends nothing, or everything")
+	}
+	interrupt(all)
+	stop()
 }

@@ -128,24 +128,33 @@ func (b *builder) nonNegative() mnv2.Quantization {
 // logits is that of the logits: all that was seen, some room for more, and, where
 // no class is certain in any picture, room for one to be, as it will be in others.
 // There is no more of that than twice what was seen: steps that are too large make
-// the two best classes equal.
+// the two best classes equal. What was seen is from the least to the largest, not
+// from 0: scores are the same when all logits move together. But the range has to
+// have 0 in it, too.
 func (b *builder) logits() mnv2.Quantization {
 	const (
-		room    = 1.2
+		room    = 0.2
 		certain = 10 // the logarithm of the odds
 	)
 	l := &b.seen.logits
-	high := float64(l.high)
+	low, high := float64(l.low), float64(l.high)
+	seen := high - low
 	rest := float64(l.rest) / sumStep / float64(l.pictures)
-	q := quantization(float64(l.low), max(room*high, min(rest+certain, 3*high)))
-	if l.low == 0 && l.high == 0 {
+	low, high = min(low, 0), max(high+room*seen, min(rest+certain, high+2*seen), 0)
+	if high-low < silence {
 		return b.quant // any will do
 	}
-	return q
+	return quantization(low, high)
 }
 
 // input says how pixels come: a byte p as p - 128, with the zero point, which
-// stands for padding, at the mean. Of -1..1 it is the -1 that all such files have.
+// stands for padding, at the mean of the three colours. Of -1..1 it is the -1 that
+// all such files have.
+//
+// The padding of the first layer is then not quite the 0 that it was trained with,
+// which is the mean of each colour: with ImageNet's, 123.7, 116.3 and 103.5, it is
+// 114, and stands for -0.17, -0.04 and 0.18 in red, green and blue. No bias can
+// take that back, as it is at the picture's border only.
 func input(p float.Normalization) (mnv2.Quantization, mnv2.Normalization) {
 	mean := (float64(p.Mean[0]) + float64(p.Mean[1]) + float64(p.Mean[2])) / 3
 	zero := int32(min(max(math.Ceil(mean-0.5)-128, -128), 127))

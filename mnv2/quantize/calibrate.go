@@ -3,6 +3,7 @@ package quantize
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"tarsier/mnv2/float"
 )
@@ -26,8 +27,8 @@ const sumStep = 1 << 16
 
 // logits are what was seen of the classifier's output.
 type logits struct {
-	low, high float32
-	rest      int64 // see seeLogits; in steps of 1/sumStep
+	low, high float32 // of all; 0 where there were no pictures
+	rest      int64   // see logits.see; in steps of 1/sumStep
 	pictures  int64
 }
 
@@ -96,10 +97,7 @@ func (c *calibration) add(d *calibration) {
 			a.sums[k] += b.sums[k]
 		}
 	}
-	a, b := &c.logits, &d.logits
-	a.low, a.high = min(a.low, b.low), max(a.high, b.high)
-	a.rest += b.rest
-	a.pictures += b.pictures
+	c.logits.add(&d.logits)
 }
 
 // see takes in the activation of a picture.
@@ -141,18 +139,28 @@ func (a *activation) mean(channel int) float64 {
 // certain.
 func (l *logits) see(v []float32) {
 	first := best(v)
-	l.low, l.high = min(l.low, v[first]), max(l.high, v[first])
 	var rest float64
 	for i, x := range v {
-		l.low = min(l.low, x)
 		if i != first {
 			rest += math.Exp(float64(x - v[first]))
 		}
 	}
+	one := logits{low: slices.Min(v), high: v[first], pictures: 1}
 	if len(v) > 1 {
-		l.rest += int64(math.Round((math.Log(max(rest, math.SmallestNonzeroFloat64)) + float64(v[first])) * sumStep))
+		one.rest = int64(math.Round((math.Log(max(rest, math.SmallestNonzeroFloat64)) + float64(v[first])) * sumStep))
 	}
-	l.pictures++
+	l.add(&one)
+}
+
+func (l *logits) add(m *logits) {
+	switch {
+	case l.pictures == 0:
+		*l = *m
+	case m.pictures > 0:
+		l.low, l.high = min(l.low, m.low), max(l.high, m.high)
+		l.rest += m.rest
+		l.pictures += m.pictures
+	}
 }
 
 // best is the first of the largest.

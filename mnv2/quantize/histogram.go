@@ -20,9 +20,13 @@ const (
 	bins = 2 * half
 )
 
+// silence is less than any network means by a value: such are taken for 0. Of
+// smaller ones scales, and what is divided by them, leave float32.
+const silence = 1e-30
+
 // see counts values, none of which is larger than most.
 func (h *histogram) see(values []float32, most float32) {
-	if most == 0 {
+	if most < silence {
 		return
 	}
 	h.most = max(h.most, most)

@@ -65,10 +65,12 @@ type Options struct {
 	Progress func(stage string, done, total int)
 }
 
-// Quantize makes an int8 network of net, calibrated on pictures. The result
-// depends on these alone, not on the number of threads. It changes neither, and
-// fails if there are no pictures, if they are of another size, or if net is not a
-// MobileNetV2 or has numbers that are none.
+// Quantize makes an int8 network of net, calibrated on pictures. On one
+// architecture the result depends on these alone, not on the number of threads; on
+// another, such as arm64, Go may round the product and the sum of a float32
+// convolution at once. It changes neither, and fails if there are no pictures, if
+// they are of another size, or if net is not a MobileNetV2 or has numbers that are
+// none.
 func Quantize(net *float.Network, pictures [][]byte, o Options) (*mnv2.Network, error) {
 	if err := check(net, pictures); err != nil {
 		return nil, err

@@ -151,6 +151,14 @@ func TestDegenerate(t *testing.T) {
 				}
 			}
 		}, ""},
+		{"weights that leave float32", scenes, func(n *float.Network) {
+			multiply(&n.Blocks[4].Depthwise, 1e-38)
+			clear(n.Blocks[4].Depthwise.Bias)
+			multiply(&n.Blocks[5].Project, 1e-38)
+			clear(n.Blocks[5].Project.Bias)
+			multiply(n.Classifier, 1e-38)
+			clear(n.Classifier.Bias)
+		}, ""},
 		{"large weights", scenes, func(n *float.Network) { multiply(&n.Blocks[4].Project, 1000) }, ""},
 		{"a large bias", scenes, func(n *float.Network) { n.Blocks[6].Depthwise.Bias[1] = 1e6; n.Classifier.Bias[2] = -1e5 }, ""},
 		{"one class", scenes, func(n *float.Network) {
@@ -242,12 +250,16 @@ func TestLogits(t *testing.T) {
 		low      float64
 		high     float64
 	}{
-		// Certain already: a fifth more. Not so: to odds of e^10. Small: three times.
-		{[][]float32{{20, 0, 1}, {-2, 15, 0}}, -2, 24},
-		{[][]float32{{5, 4, 4}}, 0, 4 + math.Log(2) + 10},
-		{[][]float32{{0.1, 0, -0.1}}, -0.1, 0.3},
-		{[][]float32{{3}}, 0, 9},
-		{[][]float32{{-3, -4}}, -4, 0},
+		// Certain already: a fifth of what was seen more. Not so: to odds of e^10. Alike: three times what was seen.
+		{[][]float32{{20, 0, 1}, {-2, 15, 0}}, -2, 24.4},
+		{[][]float32{{6, 0, 0}, {1, 6, 1}}, 0, 0.5 + math.Log(2) + 10},
+		{[][]float32{{0.1, 0, -0.1}}, -0.1, 0.5},
+		{[][]float32{{5, 4, 4}}, 0, 7},
+		{[][]float32{{3}}, 0, 3}, // whose score is 1 whatever it is
+		// The same, moved below 0.
+		{[][]float32{{-2, -22, -21}, {-24, -7, -22}}, -24, 2.4},
+		{[][]float32{{-2, -8, -8}, {-7, -2, -7}}, -8, -7.5 + math.Log(2) + 10},
+		{[][]float32{{-3, -4, -4}}, -4, 0},
 	} {
 		seen := &calibration{activations: make([]activation, 1)}
 		for _, v := range c.pictures {
