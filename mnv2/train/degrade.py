@@ -1,7 +1,7 @@
 """What happens to a camera: a clear picture made into each class of camera health.
 
-make(rng, scene, other, name, size) gives size x size x 3 bytes of the class name, out of clear scenes (any size that is at least size,
-three bytes a pixel). Sizes of grain, blur and blocks are in pixels of the network's input, whatever size is: so a quarter of a picture
+make(rng, pick, name, size) gives size x size x 3 bytes of the class name, out of the clear scenes that pick() gives (any size that is at
+least size, three bytes a pixel), and the class that each cell of 16 x 16 pixels shows. Sizes of grain, blur and blocks are in pixels of the network's input, whatever size is: so a quarter of a picture
 teaches the same as a whole one. Between clear and each fault there is a gap that nothing is drawn from: nobody could say what it is.
 """
 
@@ -52,7 +52,7 @@ def defocus(img, radius):
 def motion(rng, img, length):
     n = int(length) | 1
     k = np.zeros((n, n), np.float32)
-    a, c = rng.uniform(0, np.pi), (n - 1) / 2
+    a, c = rng.uniform(0, np.pi) if rng.random() < 0.6 else rng.integers(2) * np.pi / 2, (n - 1) / 2
     bend = rng.normal(0, 0.25) if rng.random() < 0.4 else 0
     t = np.linspace(-1, 1, 4 * n)
     x, y = c + c * (t * np.cos(a) - bend * t * t * np.sin(a)), c + c * (t * np.sin(a) + bend * t * t * np.cos(a))
@@ -116,9 +116,12 @@ def clear(rng, img, other):
 
 def dark(rng, img, other):
     n = img.shape[0]
-    img = img ** rng.uniform(1, 2.2)
-    img = img * (rng.uniform(0.01, 0.1) / max(float(luma(img).mean()), 0.05))
     kind = rng.random()
+    if kind > 0.85:  # a steep curve: what is bright stays
+        img = img ** rng.uniform(3.5, 8)
+    else:
+        img = img ** rng.uniform(1, 2.2)
+        img = img * (rng.uniform(0.01, 0.1) / max(float(luma(img).mean()), 0.05))
     if kind < 0.12:
         img = img * 0 + rng.uniform(0, 0.06) * rng.uniform(0.6, 1, 3).astype(np.float32)
     elif kind < 0.35:  # lamps far away, the lights of devices
@@ -145,7 +148,7 @@ def overexposed(rng, img, other):
     n = img.shape[0]
     kind = rng.random()
     if kind < 0.75:
-        want, gain = rng.uniform(0.45, 0.97), 1.5
+        want = rng.uniform(0.45, 0.97)
         lin = img ** rng.uniform(1, 2.2)
         if kind < 0.2:  # the light comes from somewhere
             lin = lin * np.exp(smooth(rng, n, int(rng.integers(1, 3))) * 0.5)[..., None]
@@ -181,19 +184,21 @@ def blurred(rng, img, other):
     n = img.shape[0]
     kind = rng.random()
     strength = np.exp(rng.uniform(0, 1))
-    if kind < 0.3:
+    if kind < 0.28:
         out = defocus(img, rng.uniform(2.1, 5.5) * strength)
-    elif kind < 0.55:
+    elif kind < 0.52:
         out = cv2.GaussianBlur(img, (0, 0), rng.uniform(1.4, 3.2) * strength)
-    elif kind < 0.7:
+    elif kind < 0.72:
         out = motion(rng, img, rng.uniform(9, 17) * strength)
         if rng.random() < 0.4:
             out = cv2.GaussianBlur(out, (0, 0), rng.uniform(0.8, 3))
-    elif kind < 0.78:  # made small somewhere, and large again
+    elif kind < 0.76:  # a denoiser that is too strong
+        out = cv2.medianBlur((img * 255).astype(np.uint8), 2 * int(rng.integers(3, 6)) + 1).astype(np.float32) / 255
+    elif kind < 0.81:  # made small somewhere, and large again
         k = int(rng.integers(4, 11))
         s = cv2.resize(img, (max(n // k, 4),) * 2, interpolation=cv2.INTER_AREA)
         out = cv2.resize(s, (n, n), interpolation=cv2.INTER_CUBIC if rng.random() < 0.6 else cv2.INTER_LINEAR)
-    elif kind < 0.88:  # grease or a film of water: not the same everywhere, and it veils
+    elif kind < 0.9:  # grease or a film of water: not the same everywhere, and it veils
         soft = cv2.GaussianBlur(img, (0, 0), rng.uniform(2.5, 8))
         m = np.clip(smooth(rng, n, int(rng.integers(2, 6))) * 0.5 + rng.uniform(0.75, 1.3), 0, 1)[..., None]
         half = cv2.GaussianBlur(img, (0, 0), rng.uniform(1.2, 2))
@@ -271,12 +276,12 @@ def covering_mask(rng, n):
     elif kind < 0.75:  # something round or lumpy
         c = rng.uniform(-0.3, 0.3, 2)
         f = -np.hypot((x - c[0]) * rng.uniform(0.6, 1.6), y - c[1]) + smooth(rng, n, int(rng.integers(2, 6))) * rng.uniform(0, 0.12)
-    elif kind < 0.87:  # a rectangle: tape, a sheet of paper
+    elif kind < 0.84:  # a rectangle: tape, a sheet of paper
         a, c = rng.uniform(0, np.pi), rng.uniform(-0.2, 0.2, 2)
         u, v = (x - c[0]) * np.cos(a) + (y - c[1]) * np.sin(a), (y - c[1]) * np.cos(a) - (x - c[0]) * np.sin(a)
         f = -np.maximum(np.abs(u) * rng.uniform(0.4, 1), np.abs(v))
     else:  # in pieces: snow, mud, leaves
-        f = smooth(rng, n, int(rng.integers(3, 9)))
+        f = smooth(rng, n, int(rng.integers(3, 14)))
     return (f > np.quantile(f, 1 - want)).astype(np.float32)
 
 
@@ -306,7 +311,7 @@ def web(rng, img):
 
 def covered(rng, img, other):
     n = img.shape[0]
-    if rng.random() < 0.13:
+    if rng.random() < 0.1:
         img = web(rng, img)
     else:
         m = covering_mask(rng, n)
@@ -421,7 +426,7 @@ def torn(rng, img, other):
             y += h
         return out
     if kind < 0.75:  # a wrong stride
-        shift = rng.uniform(0.1, 6) * rng.choice([-1, 1])
+        shift = rng.uniform(0.3, 6) * rng.choice([-1, 1])
         y, x = np.mgrid[0:n, 0:n]
         return img[y, (x + (y * shift).astype(int)) % n]
     if kind < 0.88:  # rows that jitter
@@ -541,7 +546,7 @@ def noisy(rng, img, other):
         img = img * np.clip(rng.uniform(0.5, 1.1) - (x * x + y * y) * rng.uniform(0, 1.8), 0.05, 2)[..., None]
     if rng.random() < 0.5:
         img = img * rng.uniform(0.25, 0.9) + rng.uniform(0, 0.12)
-    sigma = np.exp(rng.uniform(np.log(9.5), np.log(70))) / 255
+    sigma = np.exp(rng.uniform(np.log(11), np.log(70))) / 255
     grey = kind < 0.35 or rng.random() < 0.3
     g = normal(rng, n, n, 1) if grey else normal(rng, n, n, 3)
     if rng.random() < 0.4:  # grain larger than a pixel: a sensor's own raster, a denoiser, a stretched picture
@@ -563,12 +568,34 @@ def noisy(rng, img, other):
             hit, value = hit[..., None], value[..., None]
         out = np.where(hit, value, out)
     out = np.clip(out, 0, 1).astype(np.float32)
-    if rng.random() < 0.2:
+    if sigma > 0.07 and rng.random() < 0.2:
         out = cv2.bilateralFilter(out, 5, rng.uniform(0.03, 0.12), 2)
     return jpeg(out, rng.integers(50, 98)) if rng.random() < 0.5 else out
 
 
 MAKERS = {f.__name__: f for f in (clear, dark, overexposed, blurred, covered, corrupt, noisy)}
+
+
+def frame(rng, img):
+    """What recorders and films put around and over a picture, whatever it shows: bars, the time, a name."""
+    n = img.shape[0]
+    if rng.random() < 0.5:
+        tone = rng.choice([0.0, 0.0, 0.0, 0.05, 1.0, 0.9])
+        a, b = (rng.integers(0, n // 6, 2) if rng.random() < 0.4 else [rng.integers(0, n // 6)] * 2)
+        img = img.copy()
+        if rng.random() < 0.5:
+            img[:a], img[n - b:] = tone, tone
+        else:
+            img[:, :a], img[:, n - b:] = tone, tone
+    else:
+        m, ink = np.zeros((n, n), np.uint8), rng.choice([1.0, 1.0, 0.85, 0.0])
+        for _ in range(rng.integers(1, 3)):
+            words = "".join(rng.choice(list("0123456789-:/ CAMcam"), rng.integers(4, 20)))
+            at = (int(rng.uniform(-0.1, 0.6) * n), int((rng.uniform(0.03, 0.12) if rng.random() < 0.5 else rng.uniform(0.9, 0.99)) * n))
+            cv2.putText(m, words, at, int(rng.integers(0, 4)), rng.uniform(0.25, 0.6), 255, 1, cv2.LINE_AA)
+        m = (m.astype(np.float32) / 255)[..., None]
+        img = img * (1 - m) + m * np.float32(ink)
+    return img
 
 
 def view(rng, scene, size):
@@ -588,7 +615,7 @@ def view(rng, scene, size):
 
 def make(rng, pick, name, size):
     """One picture of a class. pick() gives a scene; another is drawn where one will not do: what shows nothing cannot be blurred."""
-    for _ in range(8):
+    for _ in range(100):
         img, other = view(rng, pick(), size), view(rng, pick(), size)
         y = luma(img)
         if name in ("clear", "blurred", "noisy", "covered", "corrupt") and not 0.12 < y.mean() < 0.86:
@@ -596,10 +623,24 @@ def make(rng, pick, name, size):
         edges = np.abs(cv2.Laplacian(y, cv2.CV_32F))
         if name == "blurred" and edges.mean() < 0.03 or name == "clear" and (edges > 0.05).mean() < 0.01:
             continue
+        framed = rng.random() < 0.12
+        if framed and name in ("clear", "covered", "corrupt", "noisy"):
+            img = frame(rng, img)
         out = np.clip(MAKERS[name](rng, img, other), 0, 1)
+        if framed and name == "blurred":
+            out = frame(rng, out)
         if name == "overexposed" and not is_overexposed(out) or name == "clear" and is_overexposed(out):
             continue
         if name == "clear" and luma(out).mean() < 0.125:
             continue
-        break
-    return (out * 255 + 0.5).astype(np.uint8)
+        return (out * 255 + 0.5).astype(np.uint8), cells(img, out, name)
+    raise RuntimeError(f"of 100 scenes none will do for {name}")
+
+
+def cells(img, out, name):
+    """The class of each 16 x 16 pixels of it: what covers a picture, or is corrupt, need not be everywhere."""
+    n, c = img.shape[0] // 16, CLASSES.index(name)
+    if name not in ("covered", "corrupt"):
+        return np.full((n, n), c)
+    hit = (np.abs(out - img).max(2) > 0.1).astype(np.float32)
+    return np.where(cv2.resize(hit, (n, n), interpolation=cv2.INTER_AREA) > 0.25, c, 0)

@@ -14,13 +14,20 @@ def save(net, path, size):
 
 
 def start(net, path):
-    """Starts from the weights of another network of the same width; a classifier of other classes starts anew."""
-    weights = load_file(path)
+    """Starts from the weights of another network, as wide or narrower; a classifier of other classes starts anew.
+
+    What a wider network has more starts at random but is not listened to, so that with the same classes both give the same answers at first
+    (Chen, Goodfellow and Shlens, Net2Net, arXiv 1511.05641, make wider by copies)."""
     own = net.state_dict()
-    other = [k for k, v in weights.items() if k not in own or own[k].shape != v.shape]
-    if any(not k.startswith("classifier.") for k in other):
-        raise SystemExit(f"{path} is of another network: {other[0]} has the shape {list(weights[other[0]].shape)}; is --width-mult the same?")
-    net.load_state_dict({k: v for k, v in weights.items() if k not in other}, strict=False)
+    for k, v in load_file(path).items():
+        if k.startswith("classifier.") and k in own and own[k].shape != v.shape:
+            continue
+        if k not in own or own[k].dim() != v.dim() or any(a < b for a, b in zip(own[k].shape, v.shape)):
+            raise SystemExit(f"{path} is of a wider network, or of none that this is: {k} has the shape {list(v.shape)}; which --width-mult has it?")
+        if v.dim() > 1:
+            own[k][:len(v), v.shape[1]:] = 0
+        own[k][tuple(slice(0, n) for n in v.shape)] = v
+    net.load_state_dict(own)
 
 
 def save_onnx(net, path, size):

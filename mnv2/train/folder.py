@@ -1,6 +1,8 @@
 """A folder of labelled pictures, PICTURES/LABEL/*.jpg, as batches."""
 
 import hashlib
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -20,8 +22,13 @@ class Folder:
             raise SystemExit(f"{path} has {len(self.labels)} sub-folders with pictures; there must be two at least, named like the labels")
         self.train, self.held_out = [], []
         for i, label in enumerate(self.labels):
-            for f in sorted((Path(path) / label).iterdir()):
-                if f.suffix.lower() in SUFFIXES:
+            files = [f for f in sorted((Path(path) / label).iterdir()) if f.suffix.lower() in SUFFIXES]
+            with ThreadPoolExecutor() as pool:
+                usable = list(pool.map(is_picture, files))
+            for f, good in zip(files, usable):
+                if not good:
+                    print(f"left out, since it cannot be read: {f}", file=sys.stderr)
+                else:
                     part = int.from_bytes(hashlib.sha256(f"{label}/{f.name}".encode()).digest()[:4], "big") % 10
                     (self.held_out if part == 0 else self.train).append((f, i))
         without = [label for i, label in enumerate(self.labels) if not any(c == i for _, c in self.train)]
@@ -29,11 +36,12 @@ class Folder:
             raise SystemExit(f"{path}/{without[0]} has too few pictures to train on")
 
 
+def is_picture(path):
+    return cv2.imread(str(path), cv2.IMREAD_COLOR) is not None
+
+
 def read(path):
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise SystemExit(f"cannot read the picture {path}")
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+    return cv2.cvtColor(cv2.imread(str(path), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
 def fit_to(picture, size):

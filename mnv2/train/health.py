@@ -1,18 +1,28 @@
 """Camera health: what the model that tarsier has built in is trained on, and how."""
 
+import hashlib
+import itertools
+import multiprocessing
 import os
+from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, IterableDataset
 
 import degrade
 import photographs
 import scenes
 
-# Size of the pictures, how many make a batch, steps, learning rate: what small parts teach is cheap, and most of it.
-SCHEDULE = [(64, 64, 2000, 0.003), (112, 48, 1500, 0.0025), (160, 32, 1300, 0.0015), (224, 24, 800, 0.0008)]
+# How many processes train together. Each makes a batch of its own for each step, so another number would give another network.
+PROCESSES = 2
+
+# Size of the pictures, how many make a batch of a process, steps, learning rate at the first and at the last: what small parts teach is cheap, and
+# most of it.
+NARROW = [(64, 32, 3600, 0.003, 0.0022), (112, 24, 2400, 0.0022, 0.0013), (160, 16, 1250, 0.0013, 0.0007), (224, 12, 850, 0.0007, 0.00001)]
+
+# The wide network starts as the narrow one, and goes on from there.
+WIDE = [(112, 24, 400, 0.0013, 0.001), (160, 16, 350, 0.001, 0.0007), (224, 12, 380, 0.0007, 0.00001)]
 
 # Width of the last convolution: 1280 are for a thousand classes, and would be half of the file.
 LAST = 320
@@ -24,18 +34,19 @@ SHARES = {"clear": 0.28, "dark": 0.1, "overexposed": 0.1, "blurred": 0.13, "cove
 class Sources:
     """What pictures are cut out of: photographs, and scenes that are generated once and kept in a file."""
 
-    SCENES = 4000
-    GENERATED = 0.3  # share of what is drawn
+    SCENES = 2000
+    GENERATED = 0.2  # share of what is drawn
 
     def __init__(self, cache, seed):
         cv2.setNumThreads(1)
         self.photographs, self.held_out = photographs.load(cache, 224)
-        path = str(cache / f"scenes-{seed}.npy")
+        made_by = hashlib.sha256(Path(scenes.__file__).read_bytes()).hexdigest()[:8]
+        path = str(cache / f"scenes-{made_by}-{self.SCENES}-{seed}.npy")
         if not os.path.exists(path):
-            noises = scenes.Noises(np.random.default_rng([seed, 0]))
             out = np.lib.format.open_memmap(path + ".part", mode="w+", dtype=np.uint8, shape=(self.SCENES, scenes.SIZE, scenes.SIZE, 3))
-            for i in range(self.SCENES):
-                out[i] = scenes.scene(np.random.default_rng([seed, 1, i]), noises) * 255 + 0.5
+            with multiprocessing.Pool(initializer=scenes.start, initargs=(seed,)) as pool:
+                for i, scene in enumerate(pool.imap(scenes.numbered, range(self.SCENES), 16)):
+                    out[i] = scene
             out.flush()
             os.rename(path + ".part", path)
         self.scenes = np.load(path, mmap_mode="r")
@@ -45,24 +56,20 @@ class Sources:
         return source[rng.integers(len(source))]
 
 
-class Pictures(IterableDataset):
-    """Endless batches of N x size x size x 3 bytes and N classes. Batch k is the same, whatever the number of processes that make them."""
-
-    def __init__(self, sources, batch, size, seed):
-        self.sources, self.batch, self.size, self.seed = sources, batch, size, seed
-
-    def __iter__(self):
-        cv2.setNumThreads(1)
-        worker = torch.utils.data.get_worker_info()
-        k, step = (worker.id, worker.num_workers) if worker else (0, 1)
-        names, shares = list(SHARES), list(SHARES.values())
-        while True:
-            rng = np.random.Generator(np.random.SFC64([self.seed, self.size, k]))
-            y = rng.choice(len(names), self.batch, p=shares)
-            x = np.stack([degrade.make(rng, lambda: self.sources.pick(rng), names[i], self.size) for i in y])
-            yield torch.from_numpy(x), torch.from_numpy(y)
-            k += step
+def batches(sources, batch, size, seed, rank):
+    """Endless batches of N x size x size x 3 bytes, N classes, and N x size/16 x size/16 classes of cells: those of one of the processes."""
+    names, shares = list(SHARES), list(SHARES.values())
+    for k in itertools.count(rank, PROCESSES):
+        rng = np.random.Generator(np.random.SFC64([seed, size, k]))
+        y = rng.choice(len(names), batch, p=shares)
+        x, cells = zip(*(degrade.make(rng, lambda: sources.pick(rng), names[i], size) for i in y))
+        yield torch.from_numpy(np.stack(x)), torch.from_numpy(y), torch.from_numpy(np.stack(cells))
 
 
-def batches(sources, batch, size, seed, workers):
-    return iter(DataLoader(Pictures(sources, batch, size, seed), batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None))
+def held_out(sources, seed, batches):
+    """Batches of pictures and classes, all classes alike, made of photographs that are not trained on."""
+    for k in range(batches):
+        rng = np.random.default_rng([seed, 3, k])
+        y = np.tile(np.arange(len(degrade.CLASSES)), 4)
+        x = [degrade.make(rng, lambda: sources.held_out[rng.integers(len(sources.held_out))], degrade.CLASSES[i], 224)[0] for i in y]
+        yield torch.from_numpy(np.stack(x)), torch.from_numpy(y)

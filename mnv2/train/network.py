@@ -43,6 +43,8 @@ class MobileNetV2(nn.Module):
         self.first_layer = nn.Sequential(*conv(3, c, 3, 2), nn.ReLU6())
         blocks = []
         for expansion, wide, repeats, stride in STAGES:
+            if wide == 160:
+                self.stride_16, self.channels_16 = len(blocks), c
             for i in range(repeats):
                 out = channels(wide * width_mult)
                 blocks.append(Block(c, out, stride if i == 0 else 1, expansion))
@@ -59,9 +61,16 @@ class MobileNetV2(nn.Module):
                 nn.init.normal_(m.weight, 0, 0.01)
                 nn.init.zeros_(m.bias)
 
-    def forward(self, x):
-        x = self.last_layer(self.layers(self.first_layer(x)))
+    def to_stride_16(self, x):
+        """What is seen before the last stride: N x channels_16 x size/16 x size/16."""
+        return self.layers[:self.stride_16](self.first_layer(x))
+
+    def from_stride_16(self, x):
+        x = self.last_layer(self.layers[self.stride_16:](x))
         return self.classifier(self.dropout(x.mean((2, 3))))
+
+    def forward(self, x):
+        return self.from_stride_16(self.to_stride_16(x))
 
 
 def pixels(bytes_):

@@ -353,3 +353,15 @@ def light(rng, img, noises):
         c = np.clip(img, 0, 1)
         img = c + rng.uniform(-0.15, 0.3) * (c * c * (3 - 2 * c) - c)
     return img.astype(np.float32)
+
+
+def start(seed):
+    """Makes this process ready for numbered."""
+    global _seed, _noises
+    cv2.setNumThreads(1)
+    _seed, _noises = seed, Noises(np.random.default_rng([seed, 0]))
+
+
+def numbered(i):
+    """Scene number i of the seed that start was given, as bytes: the same whichever process makes it."""
+    return (scene(np.random.default_rng([_seed, 1, i]), _noises) * 255 + 0.5).astype(np.uint8)

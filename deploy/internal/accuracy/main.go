@@ -7,7 +7,7 @@
 //
 // Quantizer is our int8 of a float32 network beside TensorFlow's: how often each says the same as the float32 network.
 //
-// Seeds are fixed: the same code and data give the same numbers.
+// Seeds are fixed: the same code and data give the same numbers, but for what a decoder's threads make of damaged video.
 package main
 
 import (
