@@ -1,6 +1,6 @@
 // Package health is the model that tarsier has built in: it sees how a camera is, not what stands before it.
 //
-// Files holds a MobileNetV2 of 224x224 pixels and seven classes (int8 .tflite) at the widths 0.35 and 0.5, and labels.txt, as a model
+// Files holds a MobileNetV2 of 224x224 pixels and seven classes (int8 .tflite) at the widths 0.35 and 0.5, labels.txt and model.yaml, as a model
 // directory has them. The classes are clear (the normal state), dark, overexposed, blurred (defocus or dirt), covered
 // (a hand, tape, a web, snow), corrupt (decoder smear, blocks, torn frames, test patterns, no signal) and noisy (high gain at night).
 package health

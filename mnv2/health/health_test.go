@@ -1,6 +1,7 @@
 package health_test
 
 import (
+	"bytes"
 	"io/fs"
 	"slices"
 	"strings"
@@ -14,7 +15,7 @@ import (
 // maxBytes is what the files may add to the program.
 const maxBytes = 1_200_000
 
-// TestFiles loads and runs every width: each has the labels' classes.
+// TestFiles loads and runs every width: each has the labels' classes, in their order.
 func TestFiles(t *testing.T) {
 	text, err := fs.ReadFile(health.Files, "labels.txt")
 	if err != nil {
@@ -53,8 +54,14 @@ func TestFiles(t *testing.T) {
 		}
 		widths = append(widths, f.WidthMult)
 		r := m.NewRunner()
-		if err := r.Run(make([]byte, 3*f.Size*f.Size)); err != nil {
-			t.Errorf("%s: %v", name, err)
+		for label, pixel := range map[string]byte{"dark": 0, "overexposed": 255} {
+			if err := r.Run(bytes.Repeat([]byte{pixel}, 3*f.Size*f.Size)); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			scores := r.Scores()
+			if best := labels[slices.Index(scores, slices.Max(scores))]; best != label {
+				t.Errorf("%s takes a picture of the byte %d for %s", name, pixel, best)
+			}
 		}
 		r.Close()
 	}

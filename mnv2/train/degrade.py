@@ -69,7 +69,9 @@ def jpeg(img, quality):
 def sensor(rng, img, worst=3.5):
     """What even a good picture has: a little noise, sharpening, compression."""
     if rng.random() < 0.3:
-        img = cv2.GaussianBlur(img, (0, 0), rng.uniform(0.3, 0.7))
+        img = cv2.GaussianBlur(img, (0, 0), rng.uniform(0.3, 0.8))
+    if rng.random() < 0.2:  # a camera's denoiser, a codec: edges stay, and what is fine between them goes
+        img = cv2.bilateralFilter(img.astype(np.float32), 5, rng.uniform(0.04, 0.15), rng.uniform(1, 2.5))
     if rng.random() < 0.35:
         img = img + (img - cv2.GaussianBlur(img, (0, 0), rng.uniform(0.6, 1.5))) * rng.uniform(0.2, 1.3)
     if rng.random() < 0.7:
@@ -518,7 +520,7 @@ def orphaned(rng, img, other):
     return base + d * (1 if rng.random() < 0.5 else m)
 
 
-CORRUPT = [macroblocks, macroblocks, macroblocks, smear, smear, torn, torn, torn, planes, planes, testcard, starved, orphaned]
+CORRUPT = [macroblocks, macroblocks, macroblocks, smear, smear, torn, torn, planes, planes, testcard, starved, orphaned]
 
 
 def corrupt(rng, img, other):
@@ -598,13 +600,21 @@ def frame(rng, img):
     return img
 
 
+# What the network sees at once, in pixels.
+WHOLE = 224
+
+
 def view(rng, scene, size):
-    """Cuts a part of a scene, at most its own resolution, any way round that a camera may see it."""
-    s = int(rng.uniform(size, min(scene.shape[:2]) + 1))
-    y, x = rng.integers(0, scene.shape[0] - s + 1), rng.integers(0, scene.shape[1] - s + 1)
-    img = scene[y:y + s, x:x + s]
-    if s != size:
-        img = cv2.resize(img, (size, size), interpolation=cv2.INTER_AREA)
+    """Shows a scene as the network sees it, or of that a part of size x size: all of the scene or some, at most its own resolution, stretched
+    to a square, as frames are, and either way round."""
+    whole = rng.random() < 0.5
+    sides = []
+    for n in scene.shape[:2]:
+        shown = n * rng.uniform(0.9, 1) if whole else rng.uniform(min(WHOLE, n), n)
+        part = shown * size / WHOLE
+        at = rng.uniform(0, n - shown) + rng.uniform(0, max(shown - part, 0))
+        sides.append(slice(int(at), int(at) + max(int(part), 1)))
+    img = cv2.resize(scene[tuple(sides)], (size, size), interpolation=cv2.INTER_AREA)
     if rng.random() < 0.5:
         img = img[:, ::-1]
     img = np.ascontiguousarray(img).astype(np.float32) / 255

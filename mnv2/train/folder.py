@@ -70,7 +70,6 @@ class Pictures(IterableDataset):
         self.folder, self.batch, self.size, self.seed = folder, batch, size, seed
 
     def __iter__(self):
-        cv2.setNumThreads(1)
         worker = torch.utils.data.get_worker_info()
         k, step = (worker.id, worker.num_workers) if worker else (0, 1)
         of = [[f for f, c in self.folder.train if c == i] for i in range(len(self.folder.labels))]

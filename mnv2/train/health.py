@@ -6,7 +6,6 @@ import multiprocessing
 import os
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 
@@ -28,7 +27,7 @@ WIDE = [(112, 24, 400, 0.0013, 0.001), (160, 16, 350, 0.001, 0.0007), (224, 12, 
 LAST = 320
 
 # How often each class is drawn: clear ones are most of what a camera sees, and an alarm that is false costs most.
-SHARES = {"clear": 0.28, "dark": 0.1, "overexposed": 0.1, "blurred": 0.13, "covered": 0.13, "corrupt": 0.14, "noisy": 0.12}
+SHARES = {"clear": 0.34, "dark": 0.08, "overexposed": 0.09, "blurred": 0.13, "covered": 0.14, "corrupt": 0.14, "noisy": 0.08}
 
 
 class Sources:
@@ -38,7 +37,6 @@ class Sources:
     GENERATED = 0.2  # share of what is drawn
 
     def __init__(self, cache, seed):
-        cv2.setNumThreads(1)
         self.photographs, self.held_out = photographs.load(cache, 224)
         made_by = hashlib.sha256(Path(scenes.__file__).read_bytes()).hexdigest()[:8]
         path = str(cache / f"scenes-{made_by}-{self.SCENES}-{seed}.npy")

@@ -17,6 +17,8 @@ import health
 from arguments import arguments
 from network import MobileNetV2, pixels
 
+cv2.setNumThreads(1)  # what works side by side here is processes, and OpenCV's threads do not survive that one forks
+
 
 def same_every_time(seed, threads):
     random.seed(seed)

@@ -358,7 +358,6 @@ def light(rng, img, noises):
 def start(seed):
     """Makes this process ready for numbered."""
     global _seed, _noises
-    cv2.setNumThreads(1)
     _seed, _noises = seed, Noises(np.random.default_rng([seed, 0]))
 
 
