@@ -27,6 +27,22 @@ class Average:
         torch._foreach_lerp_(own, new, 1 - d)
 
 
+@torch.no_grad()
+def settle(net, batches, count):
+    """Takes batch normalization's statistics anew, of count batches: those of averaged weights are not the average of theirs."""
+    for m in net.modules():
+        if isinstance(m, torch.nn.BatchNorm2d):
+            m.reset_running_stats()
+            m.momentum = None  # the mean of all
+    net.train()
+    for _ in range(count):
+        net(pixels(next(batches)[0]).contiguous(memory_format=torch.channels_last))
+    for m in net.modules():
+        if isinstance(m, torch.nn.BatchNorm2d):
+            m.momentum = 0.1
+    net.eval()
+
+
 def groups(net, decay):
     """Weight decay is for weights: not for biases, and not for batch normalization's factors."""
     yes = [p for p in net.parameters() if p.ndim > 1]
@@ -77,4 +93,5 @@ def fit(net, batches, steps, first, last=0.0, decay=0.02, smoothing=0.02, places
             spent = time.monotonic() - start
             print(f"step {step + 1} of {steps}: loss {losses / seen:.3f}, {100 * right / seen:.1f} % right, {(step + 1) / spent:.2f} steps/s", file=sys.stderr, flush=True)
             right, seen, losses = 0, 0, 0.0
+    settle(average.net, batches, min(steps, 50))
     return average.net
