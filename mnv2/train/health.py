@@ -18,10 +18,10 @@ PROCESSES = 2
 
 # Size of the pictures, how many make a batch of a process, steps, learning rate at the first and at the last: what small parts teach is cheap, and
 # most of it.
-NARROW = [(64, 32, 5400, 0.003, 0.0022), (112, 24, 3600, 0.0022, 0.0013), (160, 16, 1900, 0.0013, 0.0007), (224, 12, 1500, 0.0007, 0.00001)]
+NARROW = [(64, 32, 3600, 0.003, 0.0022), (112, 24, 2400, 0.0022, 0.0013), (160, 16, 1250, 0.0013, 0.0007), (224, 12, 850, 0.0007, 0.00001)]
 
 # The wide network starts as the narrow one, and goes on from there.
-WIDE = [(112, 24, 300, 0.0013, 0.001), (160, 16, 300, 0.001, 0.0007), (224, 12, 600, 0.0007, 0.00001)]
+WIDE = [(112, 24, 400, 0.0013, 0.001), (160, 16, 350, 0.001, 0.0007), (224, 12, 380, 0.0007, 0.00001)]
 
 # Width of the last convolution: 1280 are for a thousand classes, and would be half of the file.
 LAST = 320
