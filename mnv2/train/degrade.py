@@ -1,8 +1,9 @@
 """What happens to a camera: a clear picture made into each class of camera health.
 
 make(rng, pick, name, size) gives size x size x 3 bytes of the class name, out of the clear scenes that pick() gives (any size that is at
-least size, three bytes a pixel), and the class that each cell of 16 x 16 pixels shows. Sizes of grain, blur and blocks are in pixels of the network's input, whatever size is: so a quarter of a picture
-teaches the same as a whole one. Between clear and each fault there is a gap that nothing is drawn from: nobody could say what it is.
+least WHOLE, three bytes a pixel), and the class that each cell of 16 x 16 pixels shows. Sizes of grain, blur and blocks are in pixels of
+the network's input, whatever size is: so a quarter of a picture teaches the same as a whole one. Between clear and each fault
+there is a gap that nothing is drawn from: nobody could say what it is.
 """
 
 import cv2

@@ -61,8 +61,10 @@ def agree(parameters):
 
 def fit(net, batches, steps, first, last=0.0, decay=0.02, smoothing=0.02, places=None):
     """Trains for a number of steps on batches of (N x size x size x 3 bytes, N labels), by AdamW, from one learning rate to another along half a
-    cosine. Gives the averaged network. Processes of one group take a step together, each with a batch of its own. Batches with a third part, the label of each 16 x 16 pixels, also train places, a 1x1 convolution on
-    what the last blocks of stride 16 see, which is of no use afterwards: told where to look, a network learns sooner what to look for."""
+    cosine. Gives the averaged network. Processes of one group take a step together, each with a batch of its own.
+
+    Batches with a third part, the label of each 16 x 16 pixels, also train places, a 1x1 convolution on what the last blocks of stride 16 see,
+    which is of no use afterwards: told where to look, a network learns sooner what to look for."""
     net.train().to(memory_format=torch.channels_last)
     average = Average(net)
     optimizer = torch.optim.AdamW(groups(net, decay) + (groups(places, decay) if places else []), lr=first, betas=(0.9, 0.99), fused=True)

@@ -63,14 +63,12 @@ func readWidths(dir fs.FS) ([]*width, error) {
 			return nil, fmt.Errorf("%s has %d classes, labels.txt %d: they do not belong together", name, c, len(labels))
 		}
 		w := &width{mult: m.Facts().WidthMult, model: m, result: confusion{labels: labels}}
-		if w.result.normal = w.result.index(health.Normal); w.result.normal < 0 {
-			return nil, fmt.Errorf("labels.txt has no %q: it is not that of a camera-health model", health.Normal)
-		}
 		for _, k := range degrade.Kinds() {
 			if w.result.index(k.Class) < 0 {
 				return nil, fmt.Errorf("labels.txt has no %q: it is not that of a camera-health model", k.Class)
 			}
 		}
+		w.result.normal = w.result.index(health.Normal)
 		widths = append(widths, w)
 	}
 	if len(widths) == 0 {
@@ -298,12 +296,12 @@ func healthText(widths []*width, scenes []scene) string {
 	for _, t := range widths[0].result.kinds {
 		kinds[t.class]++
 	}
-	views := map[string]int{}
+	files := map[string]bool{}
 	for _, s := range scenes {
-		views[s.of]++
+		files[s.of] = true
 	}
 	fmt.Fprintf(&b, "%d kinds of damage and %d of ordinary pictures, made of %d views of %d photographs and videos; each kind counts alike in its class.\n",
-		len(widths[0].result.kinds)-kinds[health.Normal], kinds[health.Normal], len(scenes), len(views))
+		len(widths[0].result.kinds)-kinds[health.Normal], kinds[health.Normal], len(scenes), len(files))
 	return b.String()
 }
 

@@ -88,7 +88,8 @@ func (b *builder) conv(name string, kernel, stride, out int, depthwise, active b
 }
 
 // ChannelsFirst gives the weights of c as PyTorch and ONNX have them: out, in, y,
-// x. It is the inverse of modelfile.ChannelsLast.
+// x. It is the inverse of modelfile.ChannelsLast, and written out, so that a test
+// of both finds what is wrong in one.
 func ChannelsFirst(c *float.Conv) []float32 {
 	taps := c.Kernel * c.Kernel
 	in := len(c.Weights) / (c.Out * taps)
